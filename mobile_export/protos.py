@@ -1,0 +1,87 @@
+"""TensorFlow's protobuf messages, loaded without importing TensorFlow.
+
+`import tensorflow` costs 2 to 3 s and 490 MB; the generated message modules need none of it. While they load,
+empty packages stand where `tensorflow` and its parents would be, so that no `__init__` runs. The message modules
+stay in `sys.modules` under their own names: a later real `import tensorflow` finds and shares them.
+
+This is the only module that knows about the trick.
+"""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mobile_export.errors import MissingToolError
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.attr_value_pb2 import AttrValue
+    from tensorflow.core.framework.function_pb2 import FunctionDefLibrary
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
+    from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+    from tensorflow.core.framework.versions_pb2 import VersionDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+    from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
+    from tensorflow.core.util.memmapped_file_system_pb2 import MemmappedFileSystemDirectory
+
+_PACKAGES = (
+    "tensorflow",
+    "tensorflow.core",
+    "tensorflow.core.framework",
+    "tensorflow.core.protobuf",
+    "tensorflow.core.util",
+)
+_MESSAGES = {
+    "AttrValue": "framework.attr_value",
+    "BundleEntryProto": "protobuf.tensor_bundle",
+    "BundleHeaderProto": "protobuf.tensor_bundle",
+    "FunctionDefLibrary": "framework.function",
+    "GraphDef": "framework.graph",
+    "MemmappedFileSystemDirectory": "util.memmapped_file_system",
+    "MetaGraphDef": "protobuf.meta_graph",
+    "NodeDef": "framework.node_def",
+    "TensorProto": "framework.tensor",
+    "TensorShapeProto": "framework.tensor_shape",
+    "VersionDef": "framework.versions",
+}
+
+__all__ = [
+    "AttrValue",
+    "BundleEntryProto",
+    "BundleHeaderProto",
+    "FunctionDefLibrary",
+    "GraphDef",
+    "MemmappedFileSystemDirectory",
+    "MetaGraphDef",
+    "NodeDef",
+    "TensorProto",
+    "TensorShapeProto",
+    "VersionDef",
+]
+
+
+def _load() -> dict[str, type]:
+    spec = None if "tensorflow" in sys.modules else importlib.util.find_spec("tensorflow")
+    if spec is None and "tensorflow" not in sys.modules:
+        raise MissingToolError('TensorFlow is not installed; run: pip install "mobile-export[convert]"')
+    stand_ins: list[str] = []
+    if spec is not None and spec.submodule_search_locations:
+        root = spec.submodule_search_locations[0]
+        for package in _PACKAGES:
+            stand_in = ModuleType(package)
+            stand_in.__path__ = [root + package.removeprefix("tensorflow").replace(".", "/")]
+            sys.modules[package] = stand_in
+            stand_ins.append(package)
+    try:
+        modules = {m: importlib.import_module(f"tensorflow.core.{m}_pb2") for m in sorted(set(_MESSAGES.values()))}
+    finally:
+        for package in stand_ins:
+            del sys.modules[package]
+    return {name: getattr(modules[module], name) for name, module in _MESSAGES.items()}
+
+
+if not TYPE_CHECKING:
+    globals().update(_load())

@@ -1,0 +1,109 @@
+"""Running something that has named inputs and outputs over samples: a graph, a .tflite file, an .onnx file.
+
+Samples are stacked along a first axis, which is the batch axis of every input. A runner says with its shapes how many
+it takes at once: a dynamic first dimension takes all, a fixed one takes that many.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_export.errors import ModelError
+
+Array = NDArray[np.generic]
+Samples = dict[str, Array]
+"""Public name → array of shape [samples, ...]."""
+
+MAX_BATCH = 256
+"""Samples run at once where the batch is dynamic: bounds the memory of activations."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An input or output as a runtime sees it.
+
+    Attributes:
+        name: the public name.
+        dtype: NumPy's name of the element type.
+        shape: sizes, -1 where dynamic; None when unknown.
+        scale, zero_point: of an integer edge that stands for real values: real = scale * (integer - zero_point).
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+    scale: float | None = None
+    zero_point: int | None = None
+
+    def quantize(self, real: Array) -> Array:
+        """Real values to this edge's dtype, rounded and saturated when it is quantized."""
+        if self.scale is None or self.zero_point is None:
+            return np.ascontiguousarray(real, self.dtype)
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
+        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+
+    def dequantize(self, stored: Array) -> Array:
+        """This edge's values to real ones; float32 when it is quantized."""
+        if self.scale is None or self.zero_point is None:
+            return stored
+        return ((stored.astype(np.int32) - self.zero_point) * np.float32(self.scale)).astype(np.float32)
+
+
+class Runner(Protocol):
+    """A loaded model. Calling it runs one batch, in the dtypes of its edges."""
+
+    @property
+    def inputs(self) -> tuple[Edge, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[Edge, ...]: ...
+
+    def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+
+
+def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
+    """Run every sample; real values in and out, outputs stacked on the first axis.
+
+    The last batch is padded by repeating its last sample, and the padding's answers are dropped.
+
+    Raises:
+        ModelError: an output does not have one entry a sample.
+    """
+    count = len(next(iter(samples.values())))
+    size = batch_size(runner, count)
+    pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
+    for start in range(0, count, size):
+        wanted = min(size, count - start)
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        feeds = {edge.name: edge.quantize(_rows(edge, samples[edge.name], rows)) for edge in runner.inputs}
+        answers = runner(feeds)
+        for edge in runner.outputs:
+            answer = edge.dequantize(answers[edge.name])
+            if answer.ndim == 0 or len(answer) != size:
+                if size > 1:
+                    raise ModelError(
+                        f"output {edge.name!r} has shape {list(answer.shape)} for a batch of {size}: "
+                        "its first dimension is not the batch"
+                    )
+                answer = answer[None]
+            pieces[edge.name].append(answer[:wanted])
+    return {name: np.concatenate(parts) for name, parts in pieces.items()}
+
+
+def batch_size(runner: Runner, count: int) -> int:
+    """How many of `count` samples `runner` takes at once."""
+    fixed = [edge.shape[0] for edge in runner.inputs if edge.shape]
+    if any(edge.shape == () for edge in runner.inputs):
+        return 1
+    static = {size for size in fixed if size >= 0}
+    if len(static) > 1:
+        return 1
+    return static.pop() if static else min(count, MAX_BATCH)
+
+
+def _rows(edge: Edge, array: Array, rows: NDArray[np.intp]) -> Array:
+    return array[rows[0]] if edge.shape == () else array[rows]

@@ -1,0 +1,120 @@
+"""Between TensorFlow's tensor messages and NumPy arrays."""
+
+from collections.abc import Iterable
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_export.errors import ModelError
+from mobile_export.protos import TensorProto, TensorShapeProto
+
+# TensorFlow's DataType number → NumPy dtype. Strings, resources, variants and quantized types have no array form.
+_DTYPES: dict[int, np.dtype[np.generic]] = {
+    1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
+    3: np.dtype(np.int32),
+    4: np.dtype(np.uint8),
+    5: np.dtype(np.int16),
+    6: np.dtype(np.int8),
+    8: np.dtype(np.complex64),
+    9: np.dtype(np.int64),
+    10: np.dtype(np.bool_),
+    14: np.dtype(ml_dtypes.bfloat16),
+    17: np.dtype(np.uint16),
+    18: np.dtype(np.complex128),
+    19: np.dtype(np.float16),
+    22: np.dtype(np.uint32),
+    23: np.dtype(np.uint64),
+}
+_NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
+_NAMES = {7: "string", 11: "qint8", 12: "quint8", 13: "qint32", 20: "resource", 21: "variant"}
+_REFERENCE = 100  # a reference type is its base type plus this
+# Where a TensorProto that has no tensor_content keeps its values.
+_VALUE_FIELDS = {
+    np.dtype(np.float32): "float_val",
+    np.dtype(np.float64): "double_val",
+    np.dtype(np.int64): "int64_val",
+    np.dtype(np.bool_): "bool_val",
+    np.dtype(np.uint32): "uint32_val",
+    np.dtype(np.uint64): "uint64_val",
+    np.dtype(np.float16): "half_val",
+    np.dtype(ml_dtypes.bfloat16): "half_val",
+    np.dtype(np.complex64): "scomplex_val",
+    np.dtype(np.complex128): "dcomplex_val",
+}
+
+
+def numpy_dtype(number: int) -> np.dtype[np.generic] | None:
+    """The NumPy dtype of TensorFlow's DataType `number` (reference types too), or None where there is none."""
+    return _DTYPES.get(number % _REFERENCE)
+
+
+def dtype_number(dtype: np.dtype[np.generic]) -> int:
+    """TensorFlow's DataType number of a NumPy dtype.
+
+    Raises:
+        ModelError: TensorFlow has no such type.
+    """
+    try:
+        return _NUMBERS[np.dtype(dtype)]
+    except KeyError:
+        raise ModelError(f"TensorFlow has no element type {dtype}") from None
+
+
+def dtype_name(number: int) -> str:
+    """How messages and the target file call DataType `number`: `float32`, `string`, …"""
+    dtype = numpy_dtype(number)
+    return dtype.name if dtype is not None else _NAMES.get(number % _REFERENCE, f"type {number}")
+
+
+def tensor_to_array(tensor: TensorProto, name: str) -> NDArray[np.generic]:
+    """The value of a numeric TensorProto; `name` is its node, for errors. The array is read-only.
+
+    Values may be packed bytes, or a list whose last entry repeats up to the shape's size.
+
+    Raises:
+        ModelError: more or fewer values than the shape holds, or an unknown dimension.
+    """
+    dtype = numpy_dtype(tensor.dtype)
+    shape = read_shape(tensor.tensor_shape)
+    if dtype is None or shape is None or min(shape, default=0) < 0:
+        raise ModelError(f"node {name!r}: its value has no fixed numeric type and shape")
+    size = int(np.prod(shape, dtype=np.int64))
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) != size * dtype.itemsize:
+            raise ModelError(f"node {name!r}: its value has {len(tensor.tensor_content)} bytes for {dtype}{list(shape)}")
+        return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
+    values = _listed_values(tensor, dtype)
+    if values.size > size:
+        raise ModelError(f"node {name!r}: its value has {values.size} elements for the shape {list(shape)}")
+    filled = np.zeros(size, dtype)
+    filled[: values.size] = values
+    if values.size:
+        filled[values.size :] = values[-1]
+    filled.flags.writeable = False
+    return filled.reshape(shape)
+
+
+def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype, "int_val")))
+    if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int
+        return values.astype(np.uint16).view(dtype)
+    if dtype.kind == "c":  # real and imaginary parts alternate
+        return (values[0::2] + 1j * values[1::2]).astype(dtype)
+    return values.astype(dtype)
+
+
+def read_shape(shape: TensorShapeProto) -> tuple[int, ...] | None:
+    """Sizes, -1 where unknown; None when the rank is unknown."""
+    return None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
+
+
+def write_shape(shape: TensorShapeProto, sizes: Iterable[int] | None) -> None:
+    """Replace the contents of `shape`; `sizes` as `read_shape` returns it."""
+    shape.Clear()
+    if sizes is None:
+        shape.unknown_rank = True
+        return
+    for size in sizes:
+        shape.dim.add(size=size)
