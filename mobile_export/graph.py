@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
-from mobile_export.protos import FunctionDefLibrary, GraphDef, NodeDef, VersionDef
+from mobile_export.protos import AttrValue, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
 from mobile_export.tensors import dtype_number, numpy_dtype, tensor_to_array, write_shape
 
 Array = NDArray[np.generic]
@@ -75,7 +75,7 @@ class Graph:
         if twice:
             raise ModelError(f"the graph has more than one node named {', '.join(map(repr, sorted(twice)[:5]))}")
         for node in graph_def.node:
-            if node.op == "Const" and numpy_dtype(node.attr["dtype"].type) is not None:
+            if node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None:
                 graph.constants[node.name] = tensor_to_array(node.attr["value"].tensor, node.name)
                 light = NodeDef(name=node.name, op=node.op, input=node.input, device=node.device)
                 for key, value in node.attr.items():
@@ -108,6 +108,15 @@ class Graph:
             copied.CopyFrom(node)
         return replace(self, nodes=nodes, constants=dict(self.constants))
 
+    def same_as(self, other: "Graph") -> bool:
+        """Whether both have the same nodes in the same order, share their arrays, and name the same edges."""
+        return (
+            list(self.nodes.items()) == list(other.nodes.items())
+            and self.constants.keys() == other.constants.keys()
+            and all(array is other.constants[name] for name, array in self.constants.items())
+            and (self.inputs, self.outputs, self.library) == (other.inputs, other.outputs, other.library)
+        )
+
     def consumers(self) -> dict[str, list[tuple[NodeDef, int]]]:
         """For each node name, the (consumer, input index) pairs that read any of its ports or wait for it."""
         found: dict[str, list[tuple[NodeDef, int]]] = defaultdict(list)
@@ -131,11 +140,15 @@ class Graph:
     def add_constant(self, name: str, value: Array) -> str:
         """Add a Const holding `value`, named `name` or the first free `name_k`; returns the name taken."""
         free = self.free_name(name)
-        node = NodeDef(name=free, op="Const")
-        node.attr["dtype"].type = dtype_number(value.dtype)
-        self.nodes[free] = node
-        self.constants[free] = value
+        self.set_constant(free, value)
         return free
+
+    def set_constant(self, name: str, value: Array) -> None:
+        """Make the node `name` a Const holding `value`, in the place where it stood."""
+        node = NodeDef(name=name, op="Const")
+        node.attr["dtype"].type = dtype_number(value.dtype)
+        self.nodes[name] = node
+        self.constants[name] = value
 
     def free_name(self, name: str) -> str:
         """`name`, or the first `name_k` that no node has."""
@@ -151,18 +164,21 @@ class Graph:
             self.nodes.pop(name, None)
             self.constants.pop(name, None)
 
-    def redirect(self, old: str, new: str) -> None:
-        """Make every reader of tensor `old` read `new` instead, public outputs included.
+    def redirect(self, tensors: Mapping[str, str]) -> None:
+        """Make every reader of a key read its value instead, public outputs included; control edges stay.
 
-        Control edges on `old`'s node stay as they are.
+        Keys and values are tensors; a value that is itself a key is followed to the end.
         """
-        old, new = canonical(old), canonical(new)
+        final = {canonical(old): canonical(new) for old, new in tensors.items()}
+        for old in final:
+            while final[old] in final:
+                final[old] = final[final[old]]
         for node in self.nodes.values():
             for index, name in enumerate(node.input):
-                if not name.startswith("^") and canonical(name) == old:
-                    node.input[index] = short(new)
+                if not name.startswith("^") and canonical(name) in final:
+                    node.input[index] = short(final[canonical(name)])
         self.outputs = tuple(
-            replace(spec, tensor=new) if canonical(spec.tensor) == old else spec for spec in self.outputs
+            replace(spec, tensor=final.get(canonical(spec.tensor), spec.tensor)) for spec in self.outputs
         )
 
     def reachable(self, tensors: Iterable[str], stop: Iterable[str] = ()) -> set[str]:
@@ -177,6 +193,12 @@ class Graph:
             if name not in stops:
                 todo += [node_name(i) for i in self.nodes[name].input]
         return seen
+
+    def prune(self) -> None:
+        """Drop every node that no public output needs; public inputs stay, and nothing behind them does."""
+        inputs = {node_name(spec.tensor) for spec in self.inputs}
+        needed = self.reachable((spec.tensor for spec in self.outputs), stop=inputs) | inputs
+        self.remove([name for name in self.nodes if name not in needed])
 
     def topological_order(self) -> list[str]:
         """Node names so that inputs come before readers, loop back edges aside; file order where it is free.
@@ -225,7 +247,7 @@ class Graph:
             node = self.nodes.get(name)
             if node is None or node.op != "Const":
                 found.append(f"constant {name!r} has no Const node")
-            elif node.attr["dtype"].type != dtype_number(array.dtype):
+            elif attribute(node, "dtype").type != dtype_number(array.dtype):
                 found.append(f"constant {name!r} is {array.dtype}, and its node says otherwise")
         for name, node in self.nodes.items():
             if node.op == "Const" and name not in self.constants and "value" not in node.attr:
@@ -292,6 +314,11 @@ def canonical(tensor: str) -> str:
 def short(tensor: str) -> str:
     """The form that node inputs use: `a:0` → `a`."""
     return tensor.removesuffix(":0")
+
+
+def attribute(node: NodeDef, key: str) -> AttrValue:
+    """The attribute `key`, or an empty one. (Reading `node.attr[key]` would add it to the node.)"""
+    return node.attr[key] if key in node.attr else AttrValue()
 
 
 def data_inputs(node: NodeDef) -> list[str]:

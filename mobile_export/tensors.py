@@ -62,6 +62,12 @@ def dtype_number(dtype: np.dtype[np.generic]) -> int:
         raise ModelError(f"TensorFlow has no element type {dtype}") from None
 
 
+def dtype_number_of(name: str) -> int:
+    """TensorFlow's DataType number of what `dtype_name` returns."""
+    numbers = {dtype.name: number for number, dtype in _DTYPES.items()} | {n: number for number, n in _NAMES.items()}
+    return numbers[name]
+
+
 def dtype_name(number: int) -> str:
     """How messages and the target file call DataType `number`: `float32`, `string`, …"""
     dtype = numpy_dtype(number)

@@ -1,0 +1,144 @@
+"""Rewrites of a Graph, one a file, and the runner that proves each of them after it ran."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mobile_export.errors import ConversionError, ModelError
+from mobile_export.graph import Array, Graph
+from mobile_export.ops import RANDOM
+from mobile_export.runner import Samples, run_samples
+from mobile_export.session import Session
+from mobile_export.transforms.drop_control_edges import drop_control_edges
+from mobile_export.transforms.fold_batch_norms import fold_batch_norms
+from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.merge_duplicates import merge_duplicates
+from mobile_export.transforms.remove_dropout import remove_dropout
+from mobile_export.transforms.remove_identities import remove_identities
+from mobile_export.transforms.resolve_switches import resolve_switches
+from mobile_export.transforms.sort import sort
+from mobile_export.transforms.strip import strip
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A rewrite and what it promises.
+
+    Attributes:
+        rewrite: a pure function; it may leave unreachable nodes to `strip`.
+        tolerance: how far an output may move, as a fraction of the largest magnitude among that output's reference
+            values; 0 promises the same bits.
+    """
+
+    rewrite: Callable[[Graph], Graph]
+    tolerance: float = 0.0
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "strip": Transform(strip),
+    "resolve_switches": Transform(resolve_switches),
+    "drop_control_edges": Transform(drop_control_edges),
+    "remove_dropout": Transform(remove_dropout),
+    "remove_identities": Transform(remove_identities),
+    "fold_constants": Transform(fold_constants),
+    "fold_batch_norms": Transform(fold_batch_norms, tolerance=1e-4),
+    "merge_duplicates": Transform(merge_duplicates),
+    "sort": Transform(sort),
+}
+"""By the name that `[transforms] passes` uses."""
+
+DEFAULT = tuple(TRANSFORMS)
+"""All of them, in the order in which they help each other."""
+
+INFERENCE = ("strip", "resolve_switches", "drop_control_edges", "remove_dropout")
+"""What turns a training graph into the network that is served; everything is compared with its answers."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What one transform did: node counts, and how far outputs moved (None where they could not be compared)."""
+
+    name: str
+    nodes_before: int
+    nodes_after: int
+    difference: float | None
+
+
+def apply(
+    graph: Graph, steps: Sequence[tuple[str, Transform]], probe: Samples | None
+) -> tuple[Graph, list[Applied]]:
+    """Run `steps` on `graph`; after each, hold the result to its promise.
+
+    Args:
+        graph: well-formed.
+        steps: names (for messages) and transforms, in order.
+        probe: samples to run before and after; None checks the structure alone.
+
+    Raises:
+        ConversionError: a transform broke the graph, its inputs or outputs, or moved an output too far.
+    """
+    log = []
+    answers = _answers(graph, probe)
+    for name, transform in steps:
+        before, graph = graph, transform.rewrite(graph)
+        _check_structure(name, before, graph)
+        difference: float | None = 0.0
+        if not graph.same_as(before):
+            new_answers = _answers(graph, probe, step=name)
+            difference = _difference(answers, new_answers)
+            answers = new_answers
+        if difference is not None and not difference <= transform.tolerance:
+            raise ConversionError(
+                f"transform {name!r} moved the outputs by {difference:.3g} of their magnitude, more than the "
+                f"{transform.tolerance:.3g} it promises: leave it out of [transforms] passes, and report it"
+            )
+        log.append(Applied(name, len(before.nodes), len(graph.nodes), difference))
+    return graph, log
+
+
+def named(names: Sequence[str]) -> list[tuple[str, Transform]]:
+    """The steps of `apply` for transform names."""
+    return [(name, TRANSFORMS[name]) for name in names]
+
+
+def _answers(graph: Graph, probe: Samples | None, step: str | None = None) -> Samples | None:
+    """Outputs for `probe`; None without a probe, or when random operators make every run different."""
+    if probe is None or any(node.op in RANDOM for node in graph.nodes.values()):
+        return None
+    try:
+        with Session(graph) as session:
+            return run_samples(session, probe)
+    except ModelError as error:
+        if step is None:
+            raise
+        raise ConversionError(f"after transform {step!r}, {error}") from error
+
+
+def _difference(before: Samples | None, after: Samples | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return max(relative_difference(before[name], after[name]) for name in before)
+
+
+def relative_difference(reference: Array, other: Array) -> float:
+    """Largest |reference - other| over the largest |reference|; inf where shape, dtype or finiteness differ."""
+    if reference.shape != other.shape or reference.dtype != other.dtype:
+        return float("inf")
+    if reference.dtype.kind not in "fiu":
+        return 0.0 if np.array_equal(reference, other) else float("inf")
+    first, second = reference.astype(np.float64), other.astype(np.float64)
+    finite = np.isfinite(first)
+    if not np.array_equal(first[~finite], second[~finite], equal_nan=True):
+        return float("inf")
+    worst = float(np.abs(first - second)[finite].max(initial=0.0))
+    return worst / max(float(np.abs(first)[finite].max(initial=0.0)), float(np.finfo(np.float32).tiny))
+
+
+def _check_structure(name: str, before: Graph, after: Graph) -> None:
+    problems = after.problems()
+    for kind, old, new in (("input", before.inputs, after.inputs), ("output", before.outputs, after.outputs)):
+        if [(s.name, s.dtype) for s in old] != [(s.name, s.dtype) for s in new]:
+            problems.append(f"the {kind}s changed from {', '.join(map(str, old))} to {', '.join(map(str, new))}")
+    if problems:
+        raise ConversionError(f"transform {name!r} broke the graph: {'; '.join(problems[:5])}")

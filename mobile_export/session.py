@@ -1,0 +1,161 @@
+"""Running a Graph in TensorFlow: reference answers, constant folding, shape inference.
+
+Large constants are fed, not serialized: the session's graph holds placeholders in their stead, so running a 1 GB model
+costs no copy of it. The session optimizes nothing, so that answers do not depend on what TensorFlow felt like fusing.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_export.errors import MissingToolError, ModelError
+from mobile_export.graph import Graph, canonical
+from mobile_export.ops import RUNNABLE
+from mobile_export.protos import GraphDef
+from mobile_export.runner import Edge
+from mobile_export.tensors import dtype_name
+
+Array = NDArray[np.generic]
+
+FED_BYTES = 4096
+"""Constants above this size are fed; below, they are part of the graph, since shape inference reads them."""
+
+
+def import_tensorflow() -> Any:
+    """TensorFlow, quiet, and with kernels whose rounding does not depend on the CPU's extras.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise MissingToolError(
+            f'TensorFlow cannot be imported ({error}); run: pip install "mobile-export[convert]"'
+        ) from error
+    tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow
+
+
+class Session:
+    """A Graph loaded in TensorFlow; a `Runner` over its public inputs and outputs."""
+
+    def __init__(self, graph: Graph, allowed: frozenset[str] = RUNNABLE) -> None:
+        """Load `graph`.
+
+        Raises:
+            ModelError: it uses an operator outside of `allowed`, or TensorFlow refuses it.
+        """
+        refuse_unlisted(graph, allowed)
+        self._graph = graph
+        self._tf = import_tensorflow()
+        large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES]
+        self._fed = {f"{name}:0": graph.constants[name] for name in large}
+        self._tf_graph = self._tf.Graph()
+        with self._tf_graph.as_default():
+            try:
+                self._tf.import_graph_def(_with_placeholders(graph, large), name="")
+            except (ValueError, self._tf.errors.OpError) as error:
+                raise ModelError(f"TensorFlow does not accept the graph: {_first_line(error)}") from error
+        self._session = self._tf.compat.v1.Session(graph=self._tf_graph, config=self._config())
+        self._callables: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def inputs(self) -> tuple[Edge, ...]:
+        return tuple(Edge(spec.name, spec.dtype, spec.shape) for spec in self._graph.inputs)
+
+    @property
+    def outputs(self) -> tuple[Edge, ...]:
+        return tuple(Edge(spec.name, spec.dtype, spec.shape) for spec in self._graph.outputs)
+
+    def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        answers = self.evaluate(
+            [spec.tensor for spec in self._graph.outputs],
+            {spec.tensor: feeds[spec.name] for spec in self._graph.inputs},
+        )
+        return {spec.name: answer for spec, answer in zip(self._graph.outputs, answers, strict=True)}
+
+    def evaluate(self, tensors: Sequence[str], feeds: Mapping[str, Array] | None = None) -> list[Array]:
+        """Values of `tensors`; `feeds` maps tensors to what they hold.
+
+        Raises:
+            ModelError: a kernel refuses, naming its node.
+        """
+        fed = {**self._fed, **{canonical(name): value for name, value in (feeds or {}).items()}}
+        key = (*tensors, "", *fed)
+        if key not in self._callables:
+            self._callables[key] = self._callable(tensors, fed)
+        try:
+            return [np.asarray(value) for value in self._callables[key](*fed.values())]
+        except (ValueError, TypeError, self._tf.errors.OpError) as error:
+            raise ModelError(f"running the graph in TensorFlow failed: {_first_line(error)}") from error
+
+    def shape(self, tensor: str) -> tuple[int, ...] | None:
+        """The inferred shape of `tensor`: -1 for unknown sizes, None for unknown rank."""
+        shape = self._tf_graph.get_tensor_by_name(canonical(tensor)).shape
+        return None if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape.as_list())
+
+    def dtype(self, tensor: str) -> str:
+        """The element type of `tensor`."""
+        return dtype_name(self._tf_graph.get_tensor_by_name(canonical(tensor)).dtype.as_datatype_enum)
+
+    def close(self) -> None:
+        """Free the session's memory."""
+        self._callables.clear()
+        self._session.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _callable(self, tensors: Sequence[str], feeds: Iterable[str]) -> Any:
+        tensor = self._tf_graph.get_tensor_by_name
+        fetches = [tensor(canonical(name)) for name in tensors]
+        return self._session.make_callable(fetches, feed_list=[tensor(name) for name in feeds])
+
+    def _config(self) -> Any:
+        config = self._tf.compat.v1.ConfigProto()
+        options = config.graph_options
+        options.rewrite_options.disable_meta_optimizer = True
+        options.optimizer_options.opt_level = -1
+        return config
+
+
+def refuse_unlisted(graph: Graph, allowed: frozenset[str]) -> None:
+    """Raise ModelError when a node, or a function of the library, uses an operator outside of `allowed`."""
+    functions = {function.signature.name for function in graph.library.function}
+    nodes = [*graph.nodes.values(), *(node for function in graph.library.function for node in function.node_def)]
+    refused = sorted({(node.op, node.name) for node in nodes if node.op not in allowed and node.op not in functions})
+    if refused:
+        named = ", ".join(f"{op} (node {name!r})" for op, name in refused[:5])
+        more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+        raise ModelError(
+            f"the graph uses operators that are never run here: {named}{more}; "
+            "cut them off by naming inputs and outputs that need none of them"
+        )
+
+
+def _with_placeholders(graph: Graph, names: Iterable[str]) -> GraphDef:
+    replaced = set(names)
+    graph_def = graph.to_graph_def(without=replaced)
+    for node in graph_def.node:
+        if node.name in replaced:
+            dtype = node.attr["dtype"].type
+            node.op = "Placeholder"
+            node.attr.clear()
+            node.attr["dtype"].type = dtype
+            for size in graph.constants[node.name].shape:
+                node.attr["shape"].shape.dim.add(size=size)
+    return graph_def
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines() if line.strip()]
+    return lines[0][:400] if lines else type(error).__name__

@@ -1,0 +1,68 @@
+"""TF1 checkpoint with its MetaGraph."""
+
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from mobile_export.errors import ModelError
+from mobile_export.graph import Array, Graph
+from mobile_export.protos import MetaGraphDef
+from mobile_export.sources.bundle import Bundle, find_checkpoint
+from mobile_export.sources.forward import forward_graph
+from mobile_export.sources.freeze import checkpoint_keys, freeze
+from mobile_export.target import Model
+
+
+class Checkpoint:
+    """A checkpoint prefix (`model.ckpt`), one of its files, or a folder with a `checkpoint` file."""
+
+    def detect(self, path: Path) -> bool:
+        """A V2 checkpoint is known by its `.index`, with or without the `.meta` beside it."""
+        if path.is_dir():
+            return (path / "checkpoint").is_file() or any(path.glob("*.index"))
+        return any(sibling.is_file() for sibling in (_with_suffix(_prefix(path), ".index"), _with_suffix(_prefix(path), ".meta")))
+
+    def files(self, path: Path) -> list[Path]:
+        """The `.meta`, the `.index` and every data shard."""
+        prefix = find_checkpoint(path)
+        return [_meta(prefix), *Bundle.open(prefix).files]
+
+    def load(self, path: Path, model: Model) -> Graph:
+        """Forward graph from the `.meta`, weights straight from the bundle; no session is made."""
+        prefix = find_checkpoint(path)
+        whole = _read_meta(_meta(prefix))
+        bundle = Bundle.open(prefix)
+        keys = checkpoint_keys(whole)
+
+        def read(variable: str) -> Array:
+            return bundle.read(keys.get(variable, variable))
+
+        return forward_graph(whole, model, lambda graph: freeze(graph, read))
+
+
+def _prefix(path: Path) -> Path:
+    for suffix in (".meta", ".index"):
+        if path.name.endswith(suffix):
+            return path.with_name(path.name.removesuffix(suffix))
+    return path
+
+
+def _with_suffix(prefix: Path, suffix: str) -> Path:
+    return prefix.with_name(prefix.name + suffix)
+
+
+def _meta(prefix: Path) -> Path:
+    meta = _with_suffix(prefix, ".meta")
+    if not meta.is_file():
+        raise ModelError(f"{meta}: missing; the checkpoint's graph is in it, so copy it beside {prefix.name}.index")
+    return meta
+
+
+def _read_meta(path: Path) -> Graph:
+    try:
+        meta = MetaGraphDef.FromString(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except DecodeError as error:
+        raise ModelError(f"{path}: not a MetaGraph, or cut short; copy it again") from error
+    return Graph.from_graph_def(meta.graph_def)

@@ -1,0 +1,127 @@
+"""From a whole training graph to the forward network between the public inputs and outputs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mobile_export.errors import ModelError
+from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
+from mobile_export.sources import signature
+from mobile_export.target import Constant, Model
+from mobile_export.tensors import dtype_name, numpy_dtype
+
+_DROPPED_ATTRIBUTES = ("_class", "_output_shapes")
+"""Colocation and recorded shapes: meaningless or wrong once parts of the graph are gone."""
+
+
+def forward_graph(whole: Graph, model: Model, freeze: Callable[[Graph], Graph]) -> Graph:
+    """Choose inputs and outputs, keep what lies between, and give it its weights.
+
+    Args:
+        whole: the graph as it was saved, training included.
+        model: what the target says of inputs, outputs and constants.
+        freeze: replaces the variables of a stripped graph by their values.
+
+    Returns:
+        The frozen graph. It has no inputs when the target names none: which placeholders the network really needs
+        shows only when dropout and switches are gone (see `find_inputs`).
+
+    Raises:
+        ModelError: a named tensor does not exist, or inputs or outputs are ambiguous.
+    """
+    graph = whole.copy()
+    _fix_constants(graph, model.constants)
+    graph.outputs = _outputs(graph, model)
+    graph.inputs = _named_inputs(graph, model)
+    _switch_training_off(graph)
+    graph.prune()
+    for node in graph.nodes.values():
+        node.device = ""
+        for key in _DROPPED_ATTRIBUTES:
+            node.attr.pop(key, None)
+    return _described(freeze(graph), model)
+
+
+def _fix_constants(graph: Graph, constants: Sequence[Constant]) -> None:
+    for index, constant in enumerate(constants):
+        tensor = signature.check_tensor(graph, constant.tensor, f"model.constants[{index}]")
+        node = graph.nodes[node_name(tensor)]
+        dtype = numpy_dtype(attribute(node, "dtype").type)
+        if dtype is None:
+            raise ModelError(f"model.constants[{index}]: {tensor!r} is no placeholder of a numeric type")
+        graph.set_constant(node.name, np.asarray(constant.value, dtype))
+
+
+def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
+    """Output specs without dtype and shape yet."""
+    if model.outputs:
+        return tuple(
+            TensorSpec(o.name, signature.check_tensor(graph, o.tensor, f"model.outputs[{i}].tensor"), "", None)
+            for i, o in enumerate(model.outputs)
+        )
+    found = signature.find_outputs(graph)
+    specs = [TensorSpec(signature.public_name(tensor), tensor, "", None) for tensor in found]
+    if len(specs) != 1:
+        raise signature.ambiguous(graph, "output", _typed(graph, specs))
+    return tuple(specs)
+
+
+def _typed(graph: Graph, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """Candidates with the dtype that their node declares, where it does."""
+    typed = []
+    for spec in specs:
+        node = graph.nodes[node_name(spec.tensor)]
+        number = attribute(node, "T").type or attribute(node, "dtype").type or attribute(node, "DstT").type
+        typed.append(replace(spec, dtype=dtype_name(number) if number else ""))
+    return typed
+
+
+def _named_inputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(i.name, signature.check_tensor(graph, i.tensor, f"model.inputs[{index}].tensor"), "", None)
+        for index, i in enumerate(model.inputs)
+    )
+
+
+def _switch_training_off(graph: Graph) -> None:
+    for name in signature.training_switches(graph):
+        if not graph.is_input(name):
+            graph.set_constant(name, np.asarray(False))
+
+
+def find_inputs(graph: Graph, served: Graph) -> Graph:
+    """`graph` with the inputs that `served`, its inference-only form, still reads.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = signature.find_inputs(served)
+    if not found:
+        raise signature.ambiguous(graph, "input", [])
+    specs = signature.describe(graph, found, [signature.public_name(tensor) for tensor in found])
+    return replace(graph, inputs=specs)
+
+
+def _described(graph: Graph, model: Model) -> Graph:
+    """Fill in dtypes and shapes; a shape in the target must fit the graph's."""
+    names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
+    tensors = [spec.tensor for spec in (*graph.inputs, *graph.outputs)]
+    specs = signature.describe(graph, tensors, names)
+    graph.inputs, graph.outputs = specs[: len(graph.inputs)], specs[len(graph.inputs) :]
+    for index, (spec, wanted) in enumerate(zip(graph.inputs, model.inputs, strict=False)):
+        if wanted.shape is not None and not _fits(wanted.shape, spec.shape):
+            raise ModelError(
+                f"model.inputs[{index}].shape: {format_shape(wanted.shape)} does not fit {canonical(spec.tensor)!r}, "
+                f"which is {format_shape(spec.shape)} in the model"
+            )
+    return graph
+
+
+def _fits(wanted: tuple[int, ...], shape: tuple[int, ...] | None) -> bool:
+    """Whether `wanted` can stand for `shape`; the first dimension, the batch, may always change."""
+    if shape is None:
+        return True
+    if len(wanted) != len(shape):
+        return False
+    return all(have in (-1, want) for want, have in zip(wanted[1:], shape[1:], strict=True))

@@ -1,0 +1,330 @@
+"""The target file: what to build from which model, and what each file must keep to.
+
+One frozen model; the JSON schema and the errors derive from it. Paths are relative to the target file and absolute after
+loading.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+
+from mobile_export.errors import TargetError
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The units that a target may name: what the package's registries hold.
+
+    Attributes:
+        formats: each format's precisions, and each precision's interfaces, the default first.
+        metrics: names of metrics.
+        transforms: names of transforms.
+    """
+
+    formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    metrics: Sequence[str] = ()
+    transforms: Sequence[str] = ()
+
+
+def _absolute(value: Any, info: ValidationInfo) -> Any:
+    folder = (info.context or {}).get("folder")
+    return folder / value if folder is not None and isinstance(value, str) else value
+
+
+File = Annotated[Path, BeforeValidator(_absolute)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Input(_Strict):
+    """A public input of the model."""
+
+    name: str = Field(description="Public name, the same in every artifact and in the generated code.")
+    tensor: str = Field(description="The graph's tensor, `node:port`.")
+    shape: tuple[int, ...] | None = Field(
+        None, description="Sizes; -1 keeps a dimension dynamic where the format can. Default: the graph's own."
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        return _identifier(name)
+
+    @field_validator("shape")
+    @classmethod
+    def _check_shape(cls, shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if shape is not None and any(size == 0 or size < -1 for size in shape):
+            raise ValueError("sizes are positive, or -1 for a dynamic dimension")
+        return shape
+
+
+class Output(_Strict):
+    """A public output of the model."""
+
+    name: str = Field(description="Public name.")
+    tensor: str = Field(description="The graph's tensor, `node:port`.")
+    labels: File | None = Field(None, description="Text file with one class name a line.")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        return _identifier(name)
+
+
+class Constant(_Strict):
+    """A tensor that gets a fixed value, such as a training switch."""
+
+    tensor: str = Field(description="The graph's tensor, `node:port`; a placeholder, usually.")
+    value: bool | int | float = Field(description="The value it always has.")
+
+
+class Model(_Strict):
+    """The trained model."""
+
+    source: File = Field(description="Checkpoint prefix, file or folder; the form is detected.")
+    inputs: tuple[Input, ...] = Field((), description="Default: inferred from the graph.")
+    outputs: tuple[Output, ...] = Field((), description="Default: inferred from the graph.")
+    constants: tuple[Constant, ...] = Field((), description="Switches that are fixed before anything else happens.")
+
+
+class Calibration(_Strict):
+    """Representative inputs, from which the value ranges for int8 are measured."""
+
+    source: File = Field(description="An .npz with one array per public input, samples along the first axis.")
+    samples: int = Field(200, ge=1, description="How many are used, drawn with the seed.")
+    seed: int = Field(0, ge=0, description="Seed of the draw.")
+
+
+class Evaluation(_Strict):
+    """Labelled inputs, on which every artifact is judged."""
+
+    source: File = Field(description="An .npz with one array per public input, and the labels.")
+    metric: str = Field("top1", description="How answers are scored.")
+    labels: str = Field("label", description="Name of the array with the true answers.")
+    output: str | None = Field(None, description="The public output that is scored; default: the first.")
+    samples: int | None = Field(None, ge=1, description="How many are used, drawn with the seed; default: all.")
+    seed: int = Field(0, ge=0, description="Seed of the draw.")
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, metric: str, info: ValidationInfo) -> str:
+        return _one_of(metric, _choices(info).metrics)
+
+
+class Data(_Strict):
+    """Data for calibration and evaluation."""
+
+    calibration: Calibration | None = None
+    evaluation: Evaluation | None = None
+
+
+class Transforms(_Strict):
+    """The rewrites applied to the graph."""
+
+    passes: Literal["default"] | tuple[str, ...] = Field(
+        "default", description="`default`, or names of transforms in the order in which they run."
+    )
+
+    @field_validator("passes")
+    @classmethod
+    def _check_passes(cls, passes: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
+        if not isinstance(passes, str):
+            for name in passes:
+                _one_of(name, _choices(info).transforms)
+        return passes
+
+
+class App(_Strict):
+    """What generated code and build files need."""
+
+    kotlin_package: str | None = Field(None, description="Package of the generated Kotlin.")
+    runtimes: dict[Literal["litert", "onnxruntime"], str] = Field(
+        default_factory=dict, description="Runtime versions that the app ships."
+    )
+
+
+class Limits(_Strict):
+    """What a file must keep to; a missed limit stops the whole target. Unset: the default of the check, if it has one."""
+
+    accuracy: float | None = Field(None, description="Least score on the evaluation set.")
+    accuracy_drop: float | None = Field(None, description="Most that the score may fall below the reference's.")
+    size: int | None = Field(None, gt=0, description="Most bytes of the file.")
+    zipped_size: int | None = Field(None, gt=0, description="Most bytes of the file after deflate, as in a store download.")
+    size_ratio: float | None = Field(None, gt=0, description="Most bytes, as a fraction of the frozen float32 graph.")
+    max_abs: float | None = Field(None, ge=0, description="Largest |file - reference| over all outputs.")
+    max_rel: float | None = Field(None, ge=0, description="The same, over the output's largest magnitude.")
+    cosine: float | None = Field(None, ge=-1, le=1, description="Least cosine similarity, over samples.")
+    sqnr: float | None = Field(None, description="Least signal to noise, in dB, of the outputs' spread over samples.")
+    rank_agreement: float | None = Field(None, ge=-1, le=1, description="Least rank correlation over samples.")
+    top1_agreement: float | None = Field(None, ge=0, le=1, description="Least share of samples with the same top class.")
+
+
+class Artifact(_Strict):
+    """One file to ship."""
+
+    name: str = Field(description="File name without its ending: lower case, digits, underscores.")
+    format: str = Field(description="Kind of file.")
+    precision: str = Field("float32", description="Number format of weights and arithmetic.")
+    interface: str | None = Field(None, description="Element type at the file's inputs and outputs, as the precision allows.")
+    limits: Limits = Field(default_factory=Limits)
+    allow_float_operators: bool = Field(False, description="Whether an int8 file may compute in float inside.")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not _FILE_STEM.fullmatch(name):
+            raise ValueError("use lower-case letters, digits and underscores (Android's resource rules)")
+        return name
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, name: str, info: ValidationInfo) -> str:
+        return _one_of(name, list(_choices(info).formats))
+
+    @field_validator("precision")
+    @classmethod
+    def _check_precision(cls, precision: str, info: ValidationInfo) -> str:
+        return _one_of(precision, list(_precisions(info)))
+
+    @field_validator("interface")
+    @classmethod
+    def _check_interface(cls, interface: str | None, info: ValidationInfo) -> str | None:
+        allowed = _precisions(info).get(info.data.get("precision", ""), ())
+        return interface if interface is None else _one_of(interface, allowed)
+
+
+class Target(_Strict):
+    """A target file."""
+
+    name: str = Field(description="Name of the published folder.")
+    platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
+    model: Model
+    data: Data = Field(default_factory=Data)
+    transforms: Transforms = Field(default_factory=Transforms)
+    app: App = Field(default_factory=App)
+    artifacts: tuple[Artifact, ...] = Field(min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not _FILE_STEM.fullmatch(name):
+            raise ValueError("use lower-case letters, digits and underscores")
+        return name
+
+    @field_validator("artifacts")
+    @classmethod
+    def _check_names(cls, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+        names = [artifact.name for artifact in artifacts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"artifact names are unique; {', '.join(map(repr, twice))} is used more than once")
+        return artifacts
+
+
+def load_target(path: Path, choices: Choices) -> Target:
+    """Read and validate a target file.
+
+    Raises:
+        TargetError: the file is missing or wrong; lists everything that is wrong, one line each.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return Target.model_validate(table, context={"folder": path.resolve().parent, "choices": choices})
+    except ValidationError as error:
+        lines = [f"{path}: {_explain(detail)}" for detail in error.errors(include_url=False)]
+        raise TargetError("\n".join(lines)) from error
+
+
+def json_schema(choices: Choices) -> dict[str, Any]:
+    """The JSON schema of a target file, with the names of the units that exist."""
+    schema = Target.model_json_schema()
+    definitions = schema["$defs"]
+    precisions = {p: list(i) for kinds in choices.formats.values() for p, i in kinds.items()}
+    definitions["Artifact"]["properties"]["format"]["enum"] = list(choices.formats)
+    definitions["Artifact"]["properties"]["precision"]["enum"] = list(precisions)
+    definitions["Evaluation"]["properties"]["metric"]["enum"] = list(choices.metrics)
+    return schema
+
+
+def _explain(detail: ErrorDetails) -> str:
+    key = _key(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        allowed = _fields_at(detail["loc"][:-1])
+        return f"{key}: unknown key{_nearest(str(detail['loc'][-1]), allowed)}; allowed here: {', '.join(allowed)}"
+    if detail["type"] == "missing":
+        return f"{key}: missing; add it"
+    if detail["type"] == "value_error":
+        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r})"
+
+
+def _key(location: Sequence[int | str]) -> str:
+    key = ""
+    for part in location:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif re.fullmatch(r"[\w-]+", part):  # pydantic adds the branch of a union, such as `tuple[str, ...]`
+            key += f".{part}" if key else part
+    return key or "target"
+
+
+def _fields_at(location: Sequence[int | str]) -> list[str]:
+    model: Any = Target
+    for part in location:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model inside an annotation such as `tuple[Artifact, ...]` or `Calibration | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(found for argument in annotation.__args__ if (found := _model_in_or_none(argument)))
+
+
+def _model_in_or_none(annotation: Any) -> Any:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _choices(info: ValidationInfo) -> Choices:
+    choices = (info.context or {}).get("choices")
+    return choices if isinstance(choices, Choices) else Choices()
+
+
+def _precisions(info: ValidationInfo) -> Mapping[str, Sequence[str]]:
+    return _choices(info).formats.get(info.data.get("format", ""), {})
+
+
+def _one_of(value: str, allowed: Sequence[str]) -> str:
+    if allowed and value not in allowed:
+        raise ValueError(f"{value!r} is not known{_nearest(value, allowed)}; allowed: {', '.join(allowed)}")
+    return value
+
+
+def _nearest(value: str, allowed: Sequence[str]) -> str:
+    near = difflib.get_close_matches(value, allowed, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _identifier(name: str) -> str:
+    if not _IDENTIFIER.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be a name in Kotlin and Swift; use letters, digits and underscores")
+    return name
