@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
 from mobile_export.protos import AttrValue, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
-from mobile_export.tensors import dtype_number, numpy_dtype, tensor_to_array, write_shape
+from mobile_export.tensors import dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
 
 Array = NDArray[np.generic]
 
@@ -63,9 +63,16 @@ class Graph:
 
     @classmethod
     def from_graph_def(
-        cls, graph_def: GraphDef, inputs: Iterable[TensorSpec] = (), outputs: Iterable[TensorSpec] = ()
+        cls,
+        graph_def: GraphDef,
+        inputs: Iterable[TensorSpec] = (),
+        outputs: Iterable[TensorSpec] = (),
+        mapped: Mapping[str, Array] | None = None,
     ) -> "Graph":
-        """Take `graph_def` apart; it is copied, not kept.
+        """Take `graph_def` apart; it is not changed.
+
+        Args:
+            mapped: values of Const nodes that carry none themselves.
 
         Raises:
             ModelError: two nodes share a name, or a Const's value contradicts its type or shape.
@@ -74,7 +81,11 @@ class Graph:
         twice = [name for name, count in Counter(n.name for n in graph_def.node).items() if count > 1]
         if twice:
             raise ModelError(f"the graph has more than one node named {', '.join(map(repr, sorted(twice)[:5]))}")
+        graph.constants.update(mapped or {})
         for node in graph_def.node:
+            if node.name in graph.constants:
+                graph.nodes[node.name] = node
+                continue
             if node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None:
                 graph.constants[node.name] = tensor_to_array(node.attr["value"].tensor, node.name)
                 light = NodeDef(name=node.name, op=node.op, input=node.input, device=node.device)
@@ -273,7 +284,7 @@ class Graph:
             "inputs": [asdict(spec) for spec in self.inputs],
             "outputs": [asdict(spec) for spec in self.outputs],
         }
-        tensors = [(n, _bytes_of(self.constants[n]), True) for n in names]
+        tensors = [(n, region_bytes(self.constants[n]), True) for n in names]
         skeleton = self.to_graph_def(without=names).SerializeToString(deterministic=True)
         write_package(path, [*tensors, ("/skeleton", skeleton, False), ("/header", json.dumps(header).encode(), False)])
 
@@ -286,9 +297,7 @@ class Graph:
         graph = cls(library=graph_def.library, versions=graph_def.versions)
         graph.nodes = {node.name: node for node in graph_def.node}
         for name, (dtype, shape) in header["constants"].items():
-            # an empty region carries no length (a reader takes the next offset then), hence the count
-            count = int(np.prod(shape, dtype=np.int64))
-            graph.constants[name] = np.frombuffer(regions[name], _dtype(dtype), count).reshape(shape)
+            graph.constants[name] = map_array(regions[name], _dtype(dtype), tuple(shape), name)
         graph.inputs, graph.outputs = (
             tuple(TensorSpec(**{**s, "shape": None if s["shape"] is None else tuple(s["shape"])}) for s in header[key])
             for key in ("inputs", "outputs")
@@ -341,10 +350,11 @@ def total_bytes(constants: Mapping[str, Array]) -> int:
     return sum(array.nbytes for array in constants.values())
 
 
+def region_bytes(array: Array) -> memoryview:
+    """The bytes of `array` in row-major order, without a copy where it is laid out so."""
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
 def _dtype(name: str) -> np.dtype[np.generic]:
     dtype: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, name, name))
     return dtype
-
-
-def _bytes_of(array: Array) -> memoryview:
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))

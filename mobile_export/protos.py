@@ -63,10 +63,19 @@ __all__ = [
 ]
 
 
+class _Missing:
+    """Stands for every message where TensorFlow is not installed, so that what needs none still imports."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise MissingToolError('TensorFlow is not installed; run: pip install "mobile-export[convert]"')
+
+    FromString = classmethod(__init__)
+
+
 def _load() -> dict[str, type]:
     spec = None if "tensorflow" in sys.modules else importlib.util.find_spec("tensorflow")
     if spec is None and "tensorflow" not in sys.modules:
-        raise MissingToolError('TensorFlow is not installed; run: pip install "mobile-export[convert]"')
+        return dict.fromkeys(_MESSAGES, _Missing)
     stand_ins: list[str] = []
     if spec is not None and spec.submodule_search_locations:
         root = spec.submodule_search_locations[0]

@@ -102,6 +102,21 @@ def tensor_to_array(tensor: TensorProto, name: str) -> NDArray[np.generic]:
     return filled.reshape(shape)
 
 
+def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int, ...], name: str) -> NDArray[np.generic]:
+    """A view of mapped bytes as an array.
+
+    Raises:
+        ModelError: the region is too small, or its address is no multiple of the element size.
+    """
+    count = int(np.prod(shape, dtype=np.int64))
+    if min(shape, default=0) < 0 or len(region) < count * dtype.itemsize:
+        raise ModelError(f"constant {name!r} of {dtype}{list(shape)} does not fit its region of {len(region)} bytes")
+    array = np.frombuffer(region, dtype, count).reshape(shape)
+    if not array.flags.aligned:
+        raise ModelError(f"constant {name!r} lies at a misaligned offset")
+    return array
+
+
 def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype, "int_val")))
     if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int

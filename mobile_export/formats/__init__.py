@@ -1,61 +1,17 @@
-"""Output formats: one file each. A format writes artifacts and runs them in the runtime that the phone uses."""
+"""Output formats, one a file. A format writes artifacts, and runs them in the runtime that the phone uses."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from mobile_export.formats.format import Format, Request
+from mobile_export.formats.graphdef import FrozenGraphDef
+from mobile_export.formats.memmapped import Memmapped
+from mobile_export.formats.onnx import ONNX
+from mobile_export.formats.tflite import TFLite
 
-from mobile_export.graph import Graph
-from mobile_export.runner import Runner, Samples
+__all__ = ["FORMATS", "Format", "Request"]
 
-
-@dataclass(frozen=True)
-class Request:
-    """One file to write.
-
-    Attributes:
-        artifact: the artifact's name, for errors.
-        path: where the file goes; its folder exists.
-        precision: one of the format's `precisions`.
-        interface: element type at the file's inputs and outputs, one of those that the precision allows.
-    """
-
-    artifact: str
-    path: Path
-    precision: str = "float32"
-    interface: str = "float32"
-
-
-class Format(Protocol):
-    """A kind of file that an app ships."""
-
-    @property
-    def suffix(self) -> str:
-        """File name ending, dot included."""
-        ...
-
-    @property
-    def precisions(self) -> Mapping[str, Sequence[str]]:
-        """Each precision that can be written, and the interface dtypes it allows, the default first."""
-        ...
-
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
-        """Write every requested file of this format; what they share is done once.
-
-        Args:
-            graph: optimized, with public names in its inputs and outputs.
-            requests: at least one.
-            calibration: representative samples by public input name; present when a precision needs them.
-
-        Raises:
-            ConversionError: the converter failed, or wrote what its runtime does not load.
-        """
-        ...
-
-    def open(self, path: Path) -> Runner:
-        """Load a written file in its runtime; edges carry the public names, in the graph's order.
-
-        Raises:
-            ConversionError: the runtime does not load it.
-        """
-        ...
+FORMATS: dict[str, Format] = {
+    "tflite": TFLite(),
+    "onnx": ONNX(),
+    "graphdef": FrozenGraphDef(),
+    "memmapped": Memmapped(),
+}
+"""By the name that `[[artifacts]] format` uses."""

@@ -1,0 +1,1 @@
+"""Quantization: what each precision does, and the engines that do it."""

@@ -129,7 +129,8 @@ def relative_difference(reference: Array, other: Array) -> float:
         return 0.0 if np.array_equal(reference, other) else float("inf")
     first, second = reference.astype(np.float64), other.astype(np.float64)
     finite = np.isfinite(first)
-    if not np.array_equal(first[~finite], second[~finite], equal_nan=True):
+    same_others = np.array_equal(first[~finite], second[~finite], equal_nan=True)
+    if not (same_others and np.isfinite(second[finite]).all()):
         return float("inf")
     worst = float(np.abs(first - second)[finite].max(initial=0.0))
     return worst / max(float(np.abs(first)[finite].max(initial=0.0)), float(np.finfo(np.float32).tiny))

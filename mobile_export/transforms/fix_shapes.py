@@ -1,7 +1,7 @@
 """The shapes that the target asks for, in place of those that training left."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,25 +38,34 @@ def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
         if spec.name in shapes:
             write_shape(graph.nodes[node_name(spec.tensor)].attr["shape"].shape, shapes[spec.name])
     for before, after in batches:
-        for tensor in baked:
-            _rewrite(graph, tensor, before, after)
+        for place in baked:
+            _rewrite(graph, place, before, after)
     graph.inputs = tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs)
     return _with_output_shapes(graph, dict(batches))
 
 
-def _baked(graph: Graph, session: Session, sizes: set[int]) -> list[str]:
+@dataclass(frozen=True)
+class _Place:
+    """Input `index` of `node` is a constant shape, and the node's output had `shape` before anything changed."""
+
+    node: str
+    index: int
+    shape: Shape
+
+
+def _baked(graph: Graph, session: Session, sizes: set[int]) -> list[_Place]:
     """Constant shapes that start with a baked-in batch, of nodes that read something of that batch."""
-    if not sizes:
-        return []
-    fed = _downstream(graph)
+    fed = _downstream(graph) if sizes else set()
     found = []
     for node in graph.nodes.values():
         index = _SHAPE_INPUT.get(node.op)
-        if index is None or node_name(node.input[index]) not in graph.constants:
+        if not sizes or index is None or node_name(node.input[index]) not in graph.constants:
             continue
         shape = session.shape(f"{node.name}:0")
-        if shape and shape[0] in sizes and (node.op == "Fill" or node_name(node.input[0]) in fed):
-            found.append(f"{node.name}:{index}")
+        written = graph.constants[node_name(node.input[index])]
+        reads_input = node.op == "Fill" or node_name(node.input[0]) in fed
+        if shape and shape[0] in sizes and reads_input and written.ndim == 1 and written[0] == shape[0]:
+            found.append(_Place(node.name, index, shape))
     return found
 
 
@@ -72,32 +81,18 @@ def _downstream(graph: Graph) -> set[str]:
     return found
 
 
-def _rewrite(graph: Graph, place: str, before: int, after: int) -> None:
-    """Replace the batch in the constant at input `index` of `node`; other readers of the constant keep theirs."""
-    name, _, index = place.rpartition(":")
-    node = graph.nodes[name]
-    shape = graph.constants[node_name(node.input[int(index)])].copy()
-    if shape.ndim != 1 or shape[0] != before:
+def _rewrite(graph: Graph, place: _Place, before: int, after: int) -> None:
+    """Replace the batch in a constant shape; other readers of the constant keep theirs."""
+    node = graph.nodes[place.node]
+    if place.shape[0] != before:
         return
-    if after == -1 and node.op != "Reshape":
+    if after == -1 and (node.op != "Reshape" or -1 in place.shape):
         raise ModelError(
-            f"node {name!r} ({node.op}) has the batch of {before} baked in and cannot be dynamic; "
+            f"node {node.name!r} ({node.op}) has the batch of {before} baked in and cannot be dynamic; "
             "give the inputs a fixed batch, such as 1, in the target"
         )
-    if after == -1:
-        shape[shape == -1] = _static_rest(graph, name)
-    shape[0] = after
-    node.input[int(index)] = graph.add_constant(f"{name}/shape", shape)
-
-
-def _static_rest(graph: Graph, name: str) -> int:
-    """The size that a Reshape's own -1 stands for, since only one dimension may be left open."""
-    part = replace(graph.copy(), inputs=(), outputs=())
-    with Session(part) as session:
-        shape = session.shape(f"{name}:0") or ()
-    sizes = [int(s) for s in shape[1:]]
-    wanted = graph.constants[node_name(graph.nodes[name].input[1])]
-    return sizes[int(np.flatnonzero(wanted == -1)[0]) - 1]
+    dtype = graph.constants[node_name(node.input[place.index])].dtype
+    node.input[place.index] = graph.add_constant(f"{node.name}/shape", np.asarray((after, *place.shape[1:]), dtype))
 
 
 def _with_output_shapes(graph: Graph, batches: Mapping[int, int]) -> Graph:

@@ -1,0 +1,83 @@
+"""What checks look at, and what they say."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_export.runner import Samples
+from mobile_export.target import Limits
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The metric's score of each evaluation sample, shape [samples]: the reference's and the artifact's."""
+
+    metric: str
+    reference: NDArray[np.float64]
+    artifact: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything measured on one artifact.
+
+    Attributes:
+        precision: the artifact's.
+        reference, answers: outputs on the same samples, by public name, shape [samples, ...].
+        scores: None without evaluation data.
+        size, zipped_size: bytes of the file, and of its deflated form.
+        frozen_size: bytes of the optimized, frozen float32 graph.
+    """
+
+    precision: str
+    reference: Samples
+    answers: Samples
+    scores: Scores | None
+    size: int
+    zipped_size: int
+    frozen_size: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured number against what was asked of it.
+
+    Attributes:
+        name: the key in `limits`.
+        value: what was measured; NaN never passes a limit.
+        limit: None when it is only reported.
+        at_least: whether the limit is the least or the most that `value` may be.
+        note: why, where the number alone does not say it.
+    """
+
+    name: str
+    value: float
+    limit: float | None
+    at_least: bool
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the limit holds; a NaN on either side fails."""
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    @property
+    def asked(self) -> str:
+        """The limit as text: `≥ 0.9`, or a dash."""
+        return "–" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:g}"
+
+
+def measured(name: str, value: float, limits: Limits, default: float | None = None, note: str = "") -> Measurement:
+    """`value` against the target's limit of that name, or the check's `default`."""
+    asked = getattr(limits, name)
+    return Measurement(name, value, default if asked is None else float(asked), name in AT_LEAST, note)
+
+
+AT_LEAST = frozenset({"accuracy", "cosine", "sqnr", "rank_agreement", "top1_agreement"})
+"""Limits that are lower bounds; all others are upper bounds."""
+
+NAN = math.nan

@@ -1,0 +1,143 @@
+"""The same answers as the reference, as far as the precision allows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_export.checks.evidence import NAN, Evidence, Measurement, measured
+from mobile_export.runner import Array
+from mobile_export.target import Limits
+
+Real = NDArray[np.float64]
+
+DEFAULTS: dict[str, dict[str, float]] = {
+    "float32": {"max_rel": 1e-4, "sqnr": 60.0},
+    "float16": {"sqnr": 30.0, "rank_agreement": 0.99},
+    "dynamic": {"sqnr": 15.0, "rank_agreement": 0.95},
+    "int8": {"sqnr": 10.0, "rank_agreement": 0.9},
+}
+"""Least that a file of each precision must reach when the target does not say otherwise."""
+
+RANKED = 200_000
+"""Values that a rank correlation is taken over; of more, evenly spaced ones."""
+
+
+def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
+    """Compare every output on every sample; the worst output counts.
+
+    `sqnr` and `rank_agreement` look at how the reference's answers differ *between samples*: a file that answers the
+    same to everything has 0 dB and no rank agreement, however close it is to the mean answer.
+    """
+    missing = sorted(set(evidence.reference) - set(evidence.answers))
+    if missing:
+        return [Measurement("sqnr", NAN, 0.0, True, f"output {missing[0]!r} is missing")]
+    pairs = [_Pair.of(evidence.reference[name], evidence.answers[name]) for name in evidence.reference]
+    defaults = DEFAULTS[evidence.precision]
+    return [
+        measured(name, _worst(name, function, pairs), limits, defaults.get(name), _note(pairs) if name == "sqnr" else "")
+        for name, function in MEASURES.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One output: reference and artifact as float64 of shape [samples, values], and its original rank."""
+
+    reference: Real
+    artifact: Real
+    rank: int
+
+    @classmethod
+    def of(cls, reference: Array, artifact: Array) -> "_Pair":
+        flat = np.asarray(reference, np.float64).reshape(len(reference), -1)
+        other = np.asarray(artifact, np.float64).reshape(len(artifact), -1)
+        return cls(flat, other if other.shape == flat.shape else np.full_like(flat, np.nan), reference.ndim)
+
+
+def max_abs(pair: _Pair) -> float:
+    """Largest |artifact - reference|."""
+    return float(np.abs(pair.artifact - pair.reference).max())
+
+
+def max_rel(pair: _Pair) -> float:
+    """The same, over the largest |reference|."""
+    return max_abs(pair) / max(float(np.abs(pair.reference).max()), float(np.finfo(np.float32).tiny))
+
+
+def cosine(pair: _Pair) -> float:
+    """Cosine similarity over all samples and values; 1 when both are all zeros."""
+    norms = float(np.linalg.norm(pair.reference) * np.linalg.norm(pair.artifact))
+    if norms == 0:
+        return 1.0 if np.array_equal(pair.reference, pair.artifact) else 0.0
+    return float((pair.reference * pair.artifact).sum() / norms)
+
+
+def sqnr(pair: _Pair) -> float:
+    """Signal to quantization noise, dB: the reference's variance over samples against the mean squared error."""
+    signal = float(np.square(_centred(pair.reference)).mean())
+    noise = float(np.square(pair.artifact - pair.reference).mean())
+    if not _moves(pair.reference) or not np.isfinite(noise):
+        return NAN
+    return 10 * float(np.log10(signal / noise)) if noise else float("inf")
+
+
+def rank_agreement(pair: _Pair) -> float:
+    """Spearman's correlation of how far each answer lies from its mean over samples."""
+    if not _moves(pair.reference) or not np.isfinite(pair.artifact).all():
+        return NAN
+    step = -(-pair.reference.size // RANKED)
+    first, second = (_ranks(_centred(values).reshape(-1)[::step]) for values in (pair.reference, pair.artifact))
+    spread = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / spread if spread else 0.0
+
+
+def top1_agreement(pair: _Pair) -> float:
+    """Share of samples with the same highest value; of single integers, with the same value."""
+    if pair.rank != 2 or pair.reference.shape[1] < 2:
+        return float((pair.reference == pair.artifact).all(axis=1).mean())
+    return float((pair.reference.argmax(axis=1) == pair.artifact.argmax(axis=1)).mean())
+
+
+MEASURES: dict[str, Callable[[_Pair], float]] = {
+    "max_abs": max_abs,
+    "max_rel": max_rel,
+    "cosine": cosine,
+    "sqnr": sqnr,
+    "rank_agreement": rank_agreement,
+    "top1_agreement": top1_agreement,
+}
+
+_UPPER = ("max_abs", "max_rel")
+
+
+def _worst(name: str, function: Callable[[_Pair], float], pairs: list[_Pair]) -> float:
+    values = [function(pair) for pair in pairs]
+    if any(np.isnan(values)):
+        return NAN
+    return max(values) if name in _UPPER else min(values)
+
+
+def _note(pairs: list[_Pair]) -> str:
+    if all(_moves(pair.reference) for pair in pairs):
+        return ""
+    return "the reference gives every sample the same answer; judge on samples that differ"
+
+
+def _centred(values: Real) -> Real:
+    centred: Real = values - values.mean(axis=0)
+    return centred
+
+
+def _moves(values: Real) -> bool:
+    """Whether answers differ between samples by more than rounding."""
+    return bool(np.abs(_centred(values)).max() > 1e-6 * np.abs(values).max())
+
+
+def _ranks(values: Real) -> Real:
+    """Ranks around 0; equal values share their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks: Real = (ends - (counts - 1) / 2)[inverse.reshape(-1)]
+    return ranks - ranks.mean()

@@ -1,0 +1,42 @@
+"""NumPy archives."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from mobile_export.errors import ModelError
+from mobile_export.runner import Samples
+
+
+class Npz:
+    """An `.npz` with one array per public input, samples along the first axis."""
+
+    def detect(self, path: Path) -> bool:
+        return path.suffix == ".npz"
+
+    def read(self, path: Path, names: list[str], count: int | None, seed: int) -> Samples:
+        """Pickled objects are refused: they are code."""
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                missing = [name for name in names if name not in archive.files]
+                if missing:
+                    raise ModelError(
+                        f"{path}: has no array {missing[0]!r}; it holds {', '.join(map(repr, archive.files)) or 'nothing'}"
+                    )
+                samples: Samples = {name: archive[name] for name in names}
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ModelError(f"{path}: cannot be read as .npz: {error}") from error
+        lengths = {name: len(array) if array.ndim else 0 for name, array in samples.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise ModelError(f"{path}: needs the same number of samples in every array, and at least one; it has {lengths}")
+        return _draw(samples, count, seed)
+
+
+def _draw(samples: Samples, count: int | None, seed: int) -> Samples:
+    total = len(next(iter(samples.values())))
+    if count is None or count >= total:
+        return samples
+    rows = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
+    return {name: array[rows] for name, array in samples.items()}

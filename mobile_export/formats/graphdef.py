@@ -1,0 +1,49 @@
+"""Frozen, optimized GraphDef: for apps on TensorFlow Mobile's successors, and for servers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from mobile_export.errors import ConversionError
+from mobile_export.formats.format import Request
+from mobile_export.formats.public_names import edges_of, with_public_names
+from mobile_export.graph import Graph
+from mobile_export.protos import GraphDef
+from mobile_export.runner import Runner, Samples
+from mobile_export.session import Session
+
+MAX_BYTES = (1 << 31) - 1
+"""The largest message that protobuf reads."""
+
+
+class FrozenGraphDef:
+    """`.pb`, run by TensorFlow; inputs and outputs are nodes that carry the public names."""
+
+    suffix = ".pb"
+    runtime = "TensorFlow"
+    tools = ("tensorflow",)
+    precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
+
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+        """Serialize deterministically: same graph, same bytes."""
+        named = with_public_names(graph)
+        data = named.to_graph_def().SerializeToString(deterministic=True) if _fits(named) else b""
+        for request in requests:
+            if not data:
+                raise ConversionError(
+                    f"artifact {request.artifact!r}: a GraphDef holds at most 2 GB; use the memmapped format"
+                )
+            request.path.write_bytes(data)
+
+    def open(self, path: Path) -> Runner:
+        """Load into a TensorFlow session."""
+        try:
+            graph = Graph.from_graph_def(GraphDef.FromString(path.read_bytes()))
+        except DecodeError as error:
+            raise ConversionError(f"{path}: not a GraphDef") from error
+        return Session(edges_of(graph, path))
+
+
+def _fits(graph: Graph) -> bool:
+    return sum(array.nbytes + 256 for array in graph.constants.values()) < MAX_BYTES - (64 << 20)

@@ -1,0 +1,71 @@
+"""What could change an output, as one hash an artifact: equal keys, equal bytes."""
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mobile_export.manifest import sha256_of
+from mobile_export.target import Artifact, Target
+
+_SHAPING = ("numpy", "protobuf", "tensorflow")
+"""Packages that every graph passes through."""
+
+
+def data_hashes(target: Target) -> dict[str, str]:
+    """sha256 of each data file, by its role.
+
+    Raises:
+        ModelError: one cannot be read.
+    """
+    roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
+    hashes = {role: sha256_of(data.source) for role, data in roles.items() if data is not None}
+    labels = {f"labels of {output.name}": output.labels for output in target.model.outputs if output.labels}
+    return hashes | {role: sha256_of(path) for role, path in labels.items()}
+
+
+def versions(tools: Sequence[str]) -> dict[str, str]:
+    """Installed version of each package, ours included; a missing one is left out."""
+    found = {"mobile-export": code_version()}
+    for name in sorted({*_SHAPING, *tools}):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def code_version() -> str:
+    """Our version, with a hash of our own sources: a change in the code is a change in what it builds."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    from mobile_export import __version__
+
+    return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+def artifact_key(
+    target: Target, artifact: Artifact, source: Mapping[str, str], data: Mapping[str, str], tools: Mapping[str, str]
+) -> str:
+    """Hash of the model, the data, the versions, and what the target says that concerns this artifact.
+
+    Paths do not count, contents do; limits count, since a published file has passed them.
+    """
+    relevant: dict[str, Any] = {
+        "source": dict(source),
+        "data": dict(data),
+        "versions": dict(tools),
+        "model": target.model.model_dump(mode="json", exclude={"source": True, "outputs": {"__all__": {"labels"}}}),
+        "sampling": target.data.model_dump(
+            mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}
+        ),
+        "transforms": target.transforms.model_dump(mode="json"),
+        "artifact": artifact.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""`manifest.json`: exactly what lies in a published folder, for every tool that comes after. It never enters the app."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from mobile_export.errors import ModelError
+
+FILE_NAME = "manifest.json"
+SCHEMA_VERSION = 1
+
+# JSON has no NaN or infinity, and a failed measurement may be one.
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: float(value) if isinstance(value, str) else value),
+    PlainSerializer(lambda value: value if abs(value) < float("inf") else str(value), when_used="json"),
+]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EdgeEntry(_Entry):
+    """An input or output of a file; scale and zero point where its integers stand for real values."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+class CheckEntry(_Entry):
+    """One measured value against its limit."""
+
+    check: str
+    name: str
+    value: Number
+    limit: Number | None
+    at_least: bool = Field(description="Whether the limit is the least or the most that the value may be.")
+    passed: bool
+    note: str = ""
+
+
+class ArtifactEntry(_Entry):
+    """One published file."""
+
+    name: str
+    file: str = Field(description="Path in the published folder, with forward slashes.")
+    format: str
+    precision: str
+    interface: str
+    sha256: str
+    bytes: int
+    zipped_bytes: int
+    inputs: tuple[EdgeEntry, ...]
+    outputs: tuple[EdgeEntry, ...]
+    checks: tuple[CheckEntry, ...]
+    key: str = Field(description="Hash of everything that could change this file.")
+
+
+class SourceEntry(_Entry):
+    """The model that everything was built from."""
+
+    form: str
+    files: dict[str, str] = Field(description="File name to sha256.")
+
+
+class TransformEntry(_Entry):
+    """One rewrite of the graph; `difference` is how far outputs moved, None where randomness forbade comparing."""
+
+    name: str
+    nodes_before: int
+    nodes_after: int
+    difference: float | None
+
+
+class Manifest(_Entry):
+    """A published folder."""
+
+    schema_version: Literal[1] = 1
+    target: str
+    platform: str
+    gate: Literal["closed", "warn"] = "closed"
+    source: SourceEntry
+    data: dict[str, str] = Field(description="Role of each data file to its sha256.")
+    transforms: tuple[TransformEntry, ...]
+    artifacts: tuple[ArtifactEntry, ...]
+    golden: str = Field(description="sha256 of golden.npz: inputs, and what each file answered to them.")
+    versions: dict[str, str] = Field(description="Tools that shaped the bytes.")
+
+    def save(self, folder: Path) -> None:
+        """Write `manifest.json` into `folder`."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+        (folder / FILE_NAME).write_text(text, encoding="utf-8", newline="\n")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json` from a published folder.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    path = folder / FILE_NAME
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}; build the target again") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,65 @@
+"""The output folder: built aside, then put in place whole."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mobile_export.errors import OutputError
+
+_STAGING = ".staging-"
+_RETIRED = ".retired-"
+
+
+@contextlib.contextmanager
+def staging(out: Path, name: str) -> Iterator[Path]:
+    """An empty folder on the same disk as `out / name`; removed afterwards unless it was published.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _recover(out, name)
+        folder = Path(tempfile.mkdtemp(prefix=f"{_STAGING}{name}-", dir=out))
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(staged: Path, out: Path, name: str) -> Path:
+    """Put the staged folder in the place of `out / name`; on any error what was there before stays.
+
+    Raises:
+        OutputError: the folder cannot be replaced.
+    """
+    final = out / name
+    retired = out / f"{_RETIRED}{name}"
+    try:
+        staged.chmod(0o755)  # temporary folders are private
+        if final.exists():
+            final.rename(retired)
+        try:
+            staged.rename(final)
+        except OSError:
+            if retired.exists():
+                retired.rename(final)
+            raise
+    except OSError as error:
+        raise OutputError(f"{final}: cannot be replaced: {error.strerror}; close what uses it and build again") from error
+    shutil.rmtree(retired, ignore_errors=True)
+    return final
+
+
+def _recover(out: Path, name: str) -> None:
+    """Finish what a build that was killed between the two renames left."""
+    retired = out / f"{_RETIRED}{name}"
+    if retired.exists():
+        if (out / name).exists():
+            shutil.rmtree(retired)
+        else:
+            retired.rename(out / name)

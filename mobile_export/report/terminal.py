@@ -1,0 +1,101 @@
+"""What a person sees in a terminal or a build log."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest
+
+SUMMARY = ("accuracy", "accuracy_drop", "max_rel", "sqnr", "rank_agreement", "top1_agreement")
+"""Measurements that the table of artifacts shows, where there are any."""
+
+
+def format_bytes(count: float) -> str:
+    """`1.2 MB`; decimal units, as the app stores count."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def format_value(name: str, value: float) -> str:
+    """A measurement in its unit."""
+    if name in ("size", "zipped_size"):
+        return format_bytes(value)
+    if name in ("accuracy", "accuracy_drop", "top1_agreement"):
+        return f"{value * 100:.2f} %"
+    if name == "sqnr":
+        return f"{value:.1f} dB"
+    return f"{value:.3g}"
+
+
+def artifacts_table(manifest: Manifest) -> Table:
+    """One row an artifact: size, accuracy and parity, and whether it passed."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for heading in ("artifact", "format", "precision", "size", "zipped", "of float32", "accuracy", "drop", "SQNR", "same top-1"):
+        table.add_column(heading, justify="left" if heading in ("artifact", "format", "precision") else "right")
+    table.add_column("")
+    for entry in manifest.artifacts:
+        found = {check.name: check for check in entry.checks}
+        cells = [_cell(found.get(name)) for name in ("size_ratio", "accuracy", "accuracy_drop", "sqnr", "top1_agreement")]
+        verdict = Text("ok", "green") if all(c.passed for c in entry.checks) else Text("failed", "bold red")
+        table.add_row(
+            entry.name,
+            entry.format,
+            _precision(entry),
+            format_bytes(entry.bytes),
+            format_bytes(entry.zipped_bytes),
+            *cells,
+            verdict,
+        )
+    return table
+
+
+def failures_table(manifest: Manifest) -> Table:
+    """Every missed limit: what was measured against what was asked."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("artifact", "limit", "measured", "asked", "note"):
+        table.add_column(heading, justify="right" if heading in ("measured", "asked") else "left", overflow="fold")
+    for entry in manifest.artifacts:
+        for check in entry.checks:
+            if not check.passed:
+                table.add_row(entry.name, check.name, format_value(check.name, check.value), _asked(check), check.note)
+    return table
+
+
+def transforms_table(manifest: Manifest) -> Table:
+    """What each transform did to the graph."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("transform", "nodes", "outputs moved"):
+        table.add_column(heading, justify="left" if heading == "transform" else "right")
+    for step in manifest.transforms:
+        moved = "not comparable" if step.difference is None else f"{step.difference:.1e}" if step.difference else "0"
+        table.add_row(step.name, f"{step.nodes_before} → {step.nodes_after}", moved)
+    return table
+
+
+def print_tables(console: Console, tables: Sequence[Table]) -> None:
+    """Print tables that have rows."""
+    for table in tables:
+        if table.row_count:
+            console.print(table)
+
+
+def _cell(check: CheckEntry | None) -> Text:
+    if check is None:
+        return Text("–", "dim")
+    return Text(format_value(check.name, check.value), "" if check.passed else "bold red")
+
+
+def _asked(check: CheckEntry) -> str:
+    if check.limit is None:
+        return "–"
+    return f"{'≥' if check.at_least else '≤'} {format_value(check.name, check.limit)}"
+
+
+def _precision(entry: ArtifactEntry) -> str:
+    return entry.precision if entry.interface == "float32" else f"{entry.precision} ({entry.interface} at the edge)"

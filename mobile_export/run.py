@@ -1,0 +1,84 @@
+"""Running one built file by hand."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mobile_export.data import read_samples
+from mobile_export.data.conform import conform
+from mobile_export.errors import OutputError, TargetError
+from mobile_export.formats import FORMATS
+from mobile_export.graph import TensorSpec
+from mobile_export.runner import Array, Samples, run_samples
+
+SHOWN = 5
+"""Samples whose answers are shown."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a file answered: real values by public output, shape [samples, ...]."""
+
+    runtime: str
+    samples: int
+    answers: Samples
+
+    def summaries(self) -> list[dict[str, object]]:
+        """For JSON: each output's name, dtype, shape, and its values for the first samples."""
+        return [
+            {"name": name, "dtype": array.dtype.name, "shape": list(array.shape), "first": array[:SHOWN].tolist()}
+            for name, array in self.answers.items()
+        ]
+
+    def lines(self) -> list[str]:
+        """For a person: each output's shape, and the first samples' answers."""
+        found = []
+        for name, array in self.answers.items():
+            found.append(f"{name}: {array.dtype}{list(array.shape)}")
+            found += [f"  sample {index}: {_short(answer)}" for index, answer in enumerate(array[:SHOWN])]
+        return found
+
+
+def run_file(path: Path, data: Path, samples: int | None, save: Path | None) -> Run:
+    """Run the built file `path` on the inputs in `data`, and write all answers to `save` if given.
+
+    Raises:
+        ExportError: the file's kind is not known, it does not load, the data does not fit, or `save` cannot be written.
+    """
+    name = next((name for name, unit in FORMATS.items() if path.name.endswith(unit.suffix)), None)
+    if name is None:
+        known = ", ".join(unit.suffix for unit in FORMATS.values())
+        raise TargetError(f"{path}: not a kind of file that is run here; known: {known}")
+    if not path.is_file():
+        raise TargetError(f"{path}: no such file")
+    runner = FORMATS[name].open(path)
+    inputs = read_samples(data, [edge.name for edge in runner.inputs], samples)
+    conform(data, inputs, [_real(edge.name, edge.dtype, edge.shape, edge.scale) for edge in runner.inputs])
+    answers = run_samples(runner, inputs)
+    if save is not None:
+        _save(save, answers)
+    return Run(FORMATS[name].runtime, len(next(iter(inputs.values()))), answers)
+
+
+def _real(name: str, dtype: str, shape: tuple[int, ...] | None, scale: float | None) -> TensorSpec:
+    """What is fed: real values where the edge is quantized."""
+    return TensorSpec(name, name, dtype if scale is None else "float32", shape)
+
+
+def _save(path: Path, answers: Samples) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **answers)
+    try:
+        path.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _short(answer: Array) -> str:
+    flat = answer.reshape(-1)
+    if answer.ndim == 1 and flat.size > 1 and flat.dtype.kind == "f":
+        best = np.argsort(flat)[::-1][:3]
+        return ", ".join(f"[{index}] {flat[index]:.4g}" for index in best) + (" …" if flat.size > 3 else "")
+    return ", ".join(f"{value:.4g}" for value in flat[:8]) + (" …" if flat.size > 8 else "")

@@ -1,0 +1,93 @@
+"""Published folders, looked at again: the same bytes, and still the same answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mobile_export import workers
+from mobile_export.errors import ModelError
+from mobile_export.formats import FORMATS
+from mobile_export.manifest import FILE_NAME, ArtifactEntry, Manifest, load_manifest, sha256_of
+from mobile_export.runner import Samples, run_samples
+
+GOLDEN = "golden.npz"
+TOLERANCE = 1e-4
+"""Of an answer's largest magnitude: kernels differ a little between CPUs."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One published file: `problem` is None when all is well."""
+
+    target: str
+    artifact: str
+    problem: str | None
+
+
+def published_folders(folder: Path) -> list[Path]:
+    """`folder` itself when it was published, else the published folders in it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if (folder / FILE_NAME).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []
+    if not found:
+        raise ModelError(f"{folder}: nothing was published there (no {FILE_NAME}); name the folder that build --out wrote")
+    return found
+
+
+def verify(folder: Path, jobs: int = 1) -> list[Finding]:
+    """Check every file of a published folder: hash first, then its recorded answers on its runtime.
+
+    Raises:
+        ModelError: the manifest or the recorded answers are missing or damaged.
+    """
+    manifest = load_manifest(folder)
+    if sha256_of(folder / GOLDEN) != manifest.golden:
+        raise ModelError(f"{folder / GOLDEN}: is not the file that was published; build the target again")
+    findings = {entry.name: _hash_problem(folder, entry) for entry in manifest.artifacts}
+    sound = [entry for entry in manifest.artifacts if findings[entry.name] is None]
+    tasks = [workers.Task(f"run {entry.name}", answers_problem, (folder, entry)) for entry in sound]
+    findings |= dict(zip([entry.name for entry in sound], workers.run(tasks, jobs), strict=True))
+    unknown = _unknown_files(folder, manifest)
+    found = [Finding(manifest.target, name, problem) for name, problem in findings.items()]
+    return found + [Finding(manifest.target, name, "is not in the manifest; remove it") for name in unknown]
+
+
+def _hash_problem(folder: Path, entry: ArtifactEntry) -> str | None:
+    path = folder / entry.file
+    if not path.is_file():
+        return f"{entry.file} is missing"
+    if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
+        return f"{entry.file} is not the file that was published"
+    return None
+
+
+def answers_problem(folder: Path, entry: ArtifactEntry) -> str | None:
+    """How the answers of a file differ from those recorded for it; None when they do not."""
+    with np.load(folder / GOLDEN, allow_pickle=False) as archive:
+        recorded = dict(archive)
+    inputs = {name.removeprefix("input/"): array for name, array in recorded.items() if name.startswith("input/")}
+    answers = run_samples(FORMATS[entry.format].open(folder / entry.file), inputs)
+    for name, array in _of(recorded, entry.name).items():
+        step = next((edge.scale for edge in entry.outputs if edge.name == name), None)
+        worst = float(np.abs(answers[name].astype(np.float64) - array).max())
+        allowed = max(TOLERANCE * float(np.abs(array).max()), step or 0.0)
+        if not worst <= allowed:
+            return f"output {name!r} differs from the recorded answer by {worst:.3g} (allowed: {allowed:.3g})"
+    return None
+
+
+def _of(recorded: Samples, artifact: str) -> Samples:
+    prefix = f"{artifact}/"
+    return {name.removeprefix(prefix): array for name, array in recorded.items() if name.startswith(prefix)}
+
+
+def _unknown_files(folder: Path, manifest: Manifest) -> Iterator[str]:
+    known = {folder / entry.file for entry in manifest.artifacts}
+    assets = folder / "assets"
+    return (p.relative_to(folder).as_posix() for p in sorted(assets.rglob("*")) if p.is_file() and p not in known)

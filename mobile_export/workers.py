@@ -1,0 +1,178 @@
+"""Heavy work in processes of its own.
+
+A converter that aborts then takes a worker with it and not the build, and independent branches use all cores. Workers
+are spoken to over pipes alone, without shared locks or queues, which build sandboxes forbid. Where the platform
+has it, they are forked from a server that has imported TensorFlow once; elsewhere each starts afresh.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from mobile_export.errors import ConversionError, ExportError
+
+TIMEOUT = 1800.0
+"""Seconds that a task may take."""
+
+_PRELOAD = "mobile_export.preload"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call to make in a worker.
+
+    Attributes:
+        name: what it does, for messages ("convert to tflite").
+        function: importable by name; its arguments and result are picklable.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+class WorkerBug(Exception):
+    """A worker raised something that is no ExportError: a bug of ours. Carries the worker's traceback."""
+
+
+@dataclass
+class _Running:
+    task: Task
+    process: Any
+    pipe: Connection
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+
+
+def default_jobs() -> int:
+    """As many workers as there are cores to run them."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def run(tasks: Sequence[Task], jobs: int, done: Callable[[Task, float], None] = lambda *_: None) -> list[Any]:
+    """Run `tasks`, at most `jobs` at once; their results in order.
+
+    Args:
+        done: called with each finished task and its seconds.
+
+    Raises:
+        ExportError: as the first failing task raised it; the others are stopped.
+        ConversionError: a worker died, or ran out of time or memory.
+        WorkerBug: a worker raised anything else.
+    """
+    results: dict[int, Any] = {}
+    waiting = list(enumerate(tasks))
+    running: dict[int, _Running] = {}
+    with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _stopping(running):
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                index, task = waiting.pop(0)
+                running[index] = _start(task, Path(folder) / f"{index}.log")
+            _wait(running)
+            for index, job in list(running.items()):
+                if job.pipe.poll() or not job.process.is_alive():
+                    results[index] = _finish(job)
+                    del running[index]
+                    done(job.task, time.monotonic() - job.started)
+                elif time.monotonic() - job.started > TIMEOUT:
+                    raise ConversionError(f"{job.task.name}: stopped after {TIMEOUT:.0f} s")
+    return [results[index] for index in range(len(tasks))]
+
+
+@contextlib.contextmanager
+def _stopping(running: dict[int, _Running]) -> Iterator[None]:
+    """Stop whatever still runs when the block is left, by an error or Ctrl-C."""
+    try:
+        yield
+    finally:
+        for job in running.values():
+            job.process.kill()
+            job.process.join()
+
+
+def _wait(running: dict[int, _Running]) -> None:
+    wait([job.pipe for job in running.values()] + [job.process.sentinel for job in running.values()], timeout=1.0)
+
+
+def _start(task: Task, log: Path) -> _Running:
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, str(log), task.function, task.arguments), daemon=True)
+    process.start()
+    sender.close()
+    return _Running(task, process, receiver, log)
+
+
+def _context() -> Any:
+    if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform == "linux":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([_PRELOAD])
+        return context
+    return multiprocessing.get_context("spawn")
+
+
+def _finish(job: _Running) -> Any:
+    try:
+        kind, value = job.pipe.recv()
+    except EOFError:
+        job.process.join()
+        raise ConversionError(f"{job.task.name}: {_death(job.process.exitcode)}{_tail(job.log)}") from None
+    job.process.join()
+    if kind == "result":
+        return value
+    if kind == "memory":
+        raise ConversionError(f"{job.task.name}: ran out of memory{_tail(job.log)}")
+    if kind == "error":
+        raise value
+    raise WorkerBug(f"{job.task.name}:\n{value}")
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"the worker was ended by {signal.Signals(-code).name}"
+    return f"the worker ended with code {code}"
+
+
+def _tail(log: Path) -> str:
+    """The last telling line that the worker's libraries wrote."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return f"; it wrote last: {lines[-1][:300]}" if lines else ""
+
+
+def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """The worker's main: everything that libraries print goes to the log."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    _limit_memory()
+    try:
+        pipe.send(("result", function(*arguments)))
+    except ExportError as error:
+        pipe.send(("error", error))
+    except MemoryError:
+        pipe.send(("memory", None))
+    except Exception:  # noqa: BLE001  the parent raises it again, with this traceback
+        pipe.send(("bug", traceback.format_exc()))
+    finally:
+        pipe.close()
+
+
+def _limit_memory() -> None:
+    """No worker may take more than the machine has; where the platform cannot limit it, nothing is limited."""
+    try:
+        import resource
+    except ImportError:
+        return
+    if sys.platform == "linux":
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
