@@ -40,6 +40,9 @@ def _root(
 ) -> None: ...
 
 
+LOG_WIDTH = 120
+"""Columns of tables that go to a file or a build log."""
+
 Format = Annotated[str, typer.Option("--format", help="text or json; json goes to stdout alone.")]
 
 
@@ -183,7 +186,7 @@ def _print_outcomes(outcomes: list[Any]) -> None:
 
     from mobile_export.report.terminal import artifacts_table, failures_table, print_tables
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     for outcome in outcomes:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))

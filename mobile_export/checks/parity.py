@@ -15,7 +15,7 @@ Real = NDArray[np.float64]
 DEFAULTS: dict[str, dict[str, float]] = {
     "float32": {"max_rel": 1e-4, "sqnr": 60.0},
     "float16": {"sqnr": 30.0, "rank_agreement": 0.99},
-    "dynamic": {"sqnr": 15.0, "rank_agreement": 0.95},
+    "dynamic": {"sqnr": 10.0, "rank_agreement": 0.9},
     "int8": {"sqnr": 10.0, "rank_agreement": 0.9},
 }
 """Least that a file of each precision must reach when the target does not say otherwise."""

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from mobile_export.formats.onnx_loops import bodies, settle_positions
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
@@ -27,6 +29,8 @@ def canonicalize(model: "ModelProto", public: Mapping[str, str], known: Collecti
     for field in ("domain", "model_version", "doc_string", "metadata_props", "training_info"):
         model.ClearField(field)
     _strip(model.graph)
+    _sort(model.graph)
+    _settle(model.graph, {name: place for place, name in enumerate(known)})
     _sort(model.graph)
     model.graph.name = GRAPH_NAME
     _rename(model.graph, dict(public), _Names(model.graph, public.values(), known))
@@ -47,15 +51,8 @@ def walk(graph: "GraphProto") -> "Iterator[NodeProto]":
     """The nodes of `graph` and, after each, those of its bodies."""
     for node in graph.node:
         yield node
-        for body in _bodies(node):
+        for body in bodies(node):
             yield from walk(body)
-
-
-def _bodies(node: "NodeProto") -> "Iterator[GraphProto]":
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
 
 
 def _domain(domain: str) -> str:
@@ -75,7 +72,7 @@ def _strip(graph: "GraphProto") -> None:
         node.attribute.sort(key=lambda attribute: attribute.name)
         for attribute in node.attribute:
             attribute.ClearField("doc_string")
-        for body in _bodies(node):
+        for body in bodies(node):
             _strip(body)
 
 
@@ -88,7 +85,7 @@ def _forget_symbols(info: "ValueInfoProto") -> None:
 
 def _sort(graph: "GraphProto") -> list[str]:
     """Order the nodes by a walk from the outputs, bodies first; returns the outer tensors that `graph` reads."""
-    reads = [[*node.input, *(name for body in _bodies(node) for name in _sort(body))] for node in graph.node]
+    reads = [[*node.input, *(name for body in bodies(node) for name in _sort(body))] for node in graph.node]
     producers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     order = _walk_order([info.name for info in graph.output], reads, producers)
     position = {tuple(graph.node[index].output): place for place, index in enumerate(order)}
@@ -97,6 +94,15 @@ def _sort(graph: "GraphProto") -> list[str]:
     graph.node.sort(key=lambda node: position.get(tuple(node.output), len(position)))
     del graph.node[len(order) :]
     return list(dict.fromkeys(name for name in outer if name not in inner))
+
+
+def _settle(graph: "GraphProto", rank: Mapping[str, int]) -> None:
+    """From the outside in: what a body returns, and so its order, depends on who reads it."""
+    settle_positions(graph, rank)
+    for node in graph.node:
+        for body in bodies(node):
+            _sort(body)
+            _settle(body, rank)
 
 
 def _walk_order(roots: list[str], reads: list[list[str]], producers: Mapping[str, int]) -> list[int]:
@@ -175,13 +181,13 @@ def _rename_node(node: "NodeProto", scope: dict[str, str], constants: Collection
             scope[name] = scope[name] if name in scope else names.of_tensor(name, node.name, node.op_type)
             node.output[index] = scope[name]
     node.name = next(name for name in node.output if name)
-    captured = [name for body in _bodies(node) for name in _sort(body)]
+    captured = [name for body in bodies(node) for name in _sort(body)]
     for index, name in enumerate((*node.input, *captured)):
         if name in constants and name not in scope:
             scope[name] = names.of_constant(name, node.name, _role(node, index))
         if index < len(node.input):
             node.input[index] = scope.get(name, name)
-    for place, body in enumerate(_bodies(node)):
+    for place, body in enumerate(bodies(node)):
         body.name = f"{node.name}/body_{place}"
         own = _own_tensors(body)
         _rename(body, {old: new for old, new in scope.items() if old not in own}, names)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, OutputError
-from mobile_export.formats import flatbuffer
+from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite_rewrites import ease_quantization
 from mobile_export.formats.tflite_runner import TFLiteRunner
@@ -87,7 +87,7 @@ def _run(converter: Any) -> bytes:
 
     try:
         converted: bytes = converter.convert()
-    except ConverterError as error:
+    except (ConverterError, ValueError) as error:
         raise ConversionError(_explain(str(error))) from error
     return converted
 
@@ -135,12 +135,12 @@ def _calibration_batches(graph: Graph, calibration: Samples) -> Iterator[dict[st
 def _int8(base: bytes, batches: list[dict[str, Array]]) -> bytes | bytearray:
     """The int8 file that leaves fewest operators in float; TensorFlow's engine is asked only when some are left."""
     model = flatbuffer.read_model(base)
-    if flatbuffer.has_dynamic_sizes(model):
-        flatbuffer.set_default_shapes(model, [array.shape for array in batches[0].values()])
+    if tflite_edges.has_dynamic_sizes(model):
+        tflite_edges.set_default_shapes(model, [array.shape for array in batches[0].values()])
         base = flatbuffer.write_model(model)
     if ease_quantization(model):
         base = flatbuffer.write_model(model)
-    ranges = calibrate(base, flatbuffer.SIGNATURE, batches)
+    ranges = calibrate(base, tflite_edges.SIGNATURE, batches)
     if not ranges:
         return base
     flatbuffer.set_ranges(model, ranges)
@@ -176,13 +176,14 @@ def _check_interface(runner: TFLiteRunner, request: Request, graph: Graph) -> No
 def _finished(content: bytes | bytearray, interface: str, graph: Graph) -> bytes:
     """`content` with the wanted element type at its edges, its public names, and all weights inside."""
     model = flatbuffer.read_model(content)
-    flatbuffer.set_interface(model, interface)
+    model.metadata = []  # the oldest runtime for the float operators; says nothing of the quantized ones
+    tflite_edges.set_interface(model, interface)
     _publish(model, graph)
     return flatbuffer.write_model(model)
 
 
 def _publish(model: Any, graph: Graph) -> None:
-    flatbuffer.publish(model, [spec.name for spec in graph.inputs], [spec.name for spec in graph.outputs])
+    tflite_edges.publish(model, [spec.name for spec in graph.inputs], [spec.name for spec in graph.outputs])
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError, ModelError
-from mobile_export.formats.flatbuffer import SIGNATURE
+from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.runner import Edge
 
 Array = NDArray[np.generic]

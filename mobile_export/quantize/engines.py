@@ -61,10 +61,12 @@ def quantize(model: bytes, recipe: Recipe, ranges: Ranges | None = None) -> byte
         ConversionError: the quantizer refuses the model.
     """
     statistics = {n: {"min": np.array([low]), "max": np.array([high])} for n, (low, high) in (ranges or {}).items()}
-    with _litert() as litert:
+    with _litert() as litert, np.errstate(over="raise"):
         try:
             quantizer = litert.quantizer.Quantizer(model, recipe)
             result = quantizer.quantize(statistics or None, enable_progress_bar=False, enable_progress_report=False)
+        except FloatingPointError as error:
+            raise ConversionError("a weight is beyond the range of float16; choose another precision") from error
         except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             raise ConversionError(f"litert-quantizer refuses the model: {error}") from error
     return bytearray(result.quantized_model)

@@ -9,10 +9,6 @@ from rich.text import Text
 
 from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest
 
-SUMMARY = ("accuracy", "accuracy_drop", "max_rel", "sqnr", "rank_agreement", "top1_agreement")
-"""Measurements that the table of artifacts shows, where there are any."""
-
-
 def format_bytes(count: float) -> str:
     """`1.2 MB`; decimal units, as the app stores count."""
     for unit in ("B", "kB", "MB"):
@@ -35,8 +31,8 @@ def format_value(name: str, value: float) -> str:
 
 def artifacts_table(manifest: Manifest) -> Table:
     """One row an artifact: size, accuracy and parity, and whether it passed."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    for heading in ("artifact", "format", "precision", "size", "zipped", "of float32", "accuracy", "drop", "SQNR", "same top-1"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("artifact", "format", "precision", "size", "zipped", "ratio", "accuracy", "drop", "SQNR", "same top-1"):
         table.add_column(heading, justify="left" if heading in ("artifact", "format", "precision") else "right")
     table.add_column("")
     for entry in manifest.artifacts:
@@ -98,4 +94,4 @@ def _asked(check: CheckEntry) -> str:
 
 
 def _precision(entry: ArtifactEntry) -> str:
-    return entry.precision if entry.interface == "float32" else f"{entry.precision} ({entry.interface} at the edge)"
+    return entry.precision if entry.interface == "float32" else f"{entry.precision}, {entry.interface} edges"
