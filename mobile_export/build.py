@@ -1,17 +1,15 @@
 """A build: target file in, checked files out, or nothing.
 
-    plan       read and check the target, hash what could change an output
-    make       prepare, then write every format beside the reference answers, then measure every file
-    publish    all or nothing, with a manifest of what lies there
+plan       read and check the target, hash what could change an output
+make       prepare, then write every format beside the reference answers, then measure every file
+publish    all or nothing, with a manifest of what lies there
 """
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from mobile_export import keys, workers
 from mobile_export.errors import CheckFailed, ExportError, TargetError
@@ -29,7 +27,8 @@ from mobile_export.manifest import (
 from mobile_export.metrics import METRICS
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
 from mobile_export.publish import publish, staging
-from mobile_export.runner import Edge, Samples
+from mobile_export.runner import Edge
+from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.sources import detect
 from mobile_export.target import Artifact, Choices, Target, load_target
 from mobile_export.transforms import TRANSFORMS
@@ -134,7 +133,10 @@ def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tup
         targets.append((path, target))
         wrong += [f"{path}: {problem}" for problem in _problems(target, artifact)]
     names = [target.name for _, target in targets]
-    wrong += [f"more than one target is named {name!r}; rename one" for name in sorted({n for n in names if names.count(n) > 1})]
+    wrong += [
+        f"more than one target is named {name!r}; rename one"
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
     if wrong:
         raise TargetError("\n".join(wrong))
     return targets
@@ -177,7 +179,7 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
         measured = _make(target, wanted, folder, ready, stage, options)
         kept = [entry for entry in published.artifacts if entry.name in current] if published else []
         golden = _golden(measured, kept, options.out / target.name)
-        np.savez(stage / GOLDEN, **golden)
+        save_samples(stage / GOLDEN, golden)
         manifest = _manifest(planned, ready, stage, wanted, measured, kept, options.gate)
         failed = [name for name, found in measured.items() if not found.passed]
         if failed and options.gate == "closed":
@@ -245,7 +247,7 @@ def _make(
     return dict(zip(files, _run(checks, options), strict=True))
 
 
-def _run(tasks: Sequence[workers.Task], options: Options) -> list[object]:
+def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:
     return workers.run(tasks, options.jobs, lambda task, seconds: options.notify(f"  {task.name}  {seconds:.1f} s"))
 
 
@@ -315,9 +317,9 @@ def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], fol
     """Recorded inputs and answers; those of kept artifacts come from what was published."""
     golden: Samples = {}
     if kept:
-        with np.load(folder / GOLDEN, allow_pickle=False) as archive:
-            names = {entry.name for entry in kept}
-            golden |= {name: archive[name] for name in archive.files if name.partition("/")[0] in {"input", *names}}
+        names = {"input", *(entry.name for entry in kept)}
+        recorded = load_samples(folder / GOLDEN)
+        golden |= {name: array for name, array in recorded.items() if name.partition("/")[0] in names}
     for found in measured.values():
         golden |= found.golden
     return dict(sorted(golden.items()))

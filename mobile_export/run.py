@@ -1,6 +1,5 @@
 """Running one built file by hand."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from mobile_export.data.conform import conform
 from mobile_export.errors import OutputError, TargetError
 from mobile_export.formats import FORMATS
 from mobile_export.graph import TensorSpec
-from mobile_export.runner import Array, Samples, run_samples
+from mobile_export.runner import run_samples
+from mobile_export.samples import Samples, save_samples
+from mobile_export.tensors import Array
 
 SHOWN = 5
 """Samples whose answers are shown."""
@@ -68,10 +69,8 @@ def _real(name: str, dtype: str, shape: tuple[int, ...] | None, scale: float | N
 
 
 def _save(path: Path, answers: Samples) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **answers)
     try:
-        path.write_bytes(buffer.getvalue())
+        save_samples(path, answers)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 

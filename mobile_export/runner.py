@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
-
-Array = NDArray[np.generic]
-Samples = dict[str, Array]
-"""Public name → array of shape [samples, ...]."""
+from mobile_export.samples import Samples
+from mobile_export.tensors import Array
 
 MAX_BATCH = 256
 """Samples run at once where the batch is dynamic: bounds the memory of activations."""
@@ -44,7 +42,8 @@ class Edge:
             return np.ascontiguousarray(real, self.dtype)
         limits = np.iinfo(self.dtype)
         steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        stored: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return stored
 
     def dequantize(self, stored: Array) -> Array:
         """This edge's values to real ones; float32 when it is quantized."""

@@ -9,16 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import MissingToolError, ModelError
 from mobile_export.graph import Graph, canonical
 from mobile_export.ops import RUNNABLE
 from mobile_export.protos import GraphDef
 from mobile_export.runner import Edge
-from mobile_export.tensors import dtype_name
-
-Array = NDArray[np.generic]
+from mobile_export.tensors import Array, dtype_name
 
 FED_BYTES = 4096
 """Constants above this size are fed; below, they are part of the graph, since shape inference reads them."""

@@ -161,14 +161,18 @@ class Limits(_Strict):
     accuracy: float | None = Field(None, description="Least score on the evaluation set.")
     accuracy_drop: float | None = Field(None, description="Most that the score may fall below the reference's.")
     size: int | None = Field(None, gt=0, description="Most bytes of the file.")
-    zipped_size: int | None = Field(None, gt=0, description="Most bytes of the file after deflate, as in a store download.")
+    zipped_size: int | None = Field(
+        None, gt=0, description="Most bytes of the file after deflate, as in a store download."
+    )
     size_ratio: float | None = Field(None, gt=0, description="Most bytes, as a fraction of the frozen float32 graph.")
     max_abs: float | None = Field(None, ge=0, description="Largest |file - reference| over all outputs.")
     max_rel: float | None = Field(None, ge=0, description="The same, over the output's largest magnitude.")
     cosine: float | None = Field(None, ge=-1, le=1, description="Least cosine similarity, over samples.")
     sqnr: float | None = Field(None, description="Least signal to noise, in dB, of the outputs' spread over samples.")
     rank_agreement: float | None = Field(None, ge=-1, le=1, description="Least rank correlation over samples.")
-    top1_agreement: float | None = Field(None, ge=0, le=1, description="Least share of samples with the same top class.")
+    top1_agreement: float | None = Field(
+        None, ge=0, le=1, description="Least share of samples with the same top class."
+    )
 
 
 class Artifact(_Strict):
@@ -177,8 +181,10 @@ class Artifact(_Strict):
     name: str = Field(description="File name without its ending: lower case, digits, underscores.")
     format: str = Field(description="Kind of file.")
     precision: str = Field("float32", description="Number format of weights and arithmetic.")
-    interface: str | None = Field(None, description="Element type at the file's inputs and outputs, as the precision allows.")
-    limits: Limits = Field(default_factory=Limits)
+    interface: str | None = Field(
+        None, description="Element type at the file's inputs and outputs, as the precision allows."
+    )
+    limits: Limits = Limits()
     allow_float_operators: bool = Field(False, description="Whether an int8 file may compute in float inside.")
 
     @field_validator("name")
@@ -211,9 +217,9 @@ class Target(_Strict):
     name: str = Field(description="Name of the published folder.")
     platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
     model: Model
-    data: Data = Field(default_factory=Data)
-    transforms: Transforms = Field(default_factory=Transforms)
-    app: App = Field(default_factory=App)
+    data: Data = Data()
+    transforms: Transforms = Transforms()
+    app: App = App()
     artifacts: tuple[Artifact, ...] = Field(min_length=1)
 
     @field_validator("name")

@@ -1,6 +1,7 @@
 """Between TensorFlow's tensor messages and NumPy arrays."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
 from mobile_export.protos import TensorProto, TensorShapeProto
+
+Array = NDArray[Any]
+"""An array of any element type and shape."""
 
 # TensorFlow's DataType number → NumPy dtype. Strings, resources, variants and quantized types have no array form.
 _DTYPES: dict[int, np.dtype[np.generic]] = {
@@ -74,7 +78,7 @@ def dtype_name(number: int) -> str:
     return dtype.name if dtype is not None else _NAMES.get(number % _REFERENCE, f"type {number}")
 
 
-def tensor_to_array(tensor: TensorProto, name: str) -> NDArray[np.generic]:
+def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     """The value of a numeric TensorProto; `name` is its node, for errors. The array is read-only.
 
     Values may be packed bytes, or a list whose last entry repeats up to the shape's size.
@@ -89,7 +93,9 @@ def tensor_to_array(tensor: TensorProto, name: str) -> NDArray[np.generic]:
     size = int(np.prod(shape, dtype=np.int64))
     if tensor.tensor_content:
         if len(tensor.tensor_content) != size * dtype.itemsize:
-            raise ModelError(f"node {name!r}: its value has {len(tensor.tensor_content)} bytes for {dtype}{list(shape)}")
+            raise ModelError(
+                f"node {name!r}: its value has {len(tensor.tensor_content)} bytes for {dtype}{list(shape)}"
+            )
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
     values = _listed_values(tensor, dtype)
     if values.size > size:
@@ -102,7 +108,7 @@ def tensor_to_array(tensor: TensorProto, name: str) -> NDArray[np.generic]:
     return filled.reshape(shape)
 
 
-def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int, ...], name: str) -> NDArray[np.generic]:
+def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int, ...], name: str) -> Array:
     """A view of mapped bytes as an array.
 
     Raises:
@@ -117,7 +123,7 @@ def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int,
     return array
 
 
-def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> Array:
     values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype, "int_val")))
     if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int
         return values.astype(np.uint16).view(dtype)

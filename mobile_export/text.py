@@ -13,9 +13,9 @@ import hashlib
 
 import numpy as np
 
-from mobile_export.graph import Array, Graph, attribute, format_shape
+from mobile_export.graph import Graph, attribute, format_shape
 from mobile_export.protos import AttrValue, NodeDef
-from mobile_export.tensors import dtype_name, read_shape
+from mobile_export.tensors import Array, dtype_name, read_shape
 
 SHOWN_VALUES = 8
 """Constants up to this many elements are shown whole, larger ones by a hash."""

@@ -10,7 +10,8 @@ from mobile_export import workers
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
 from mobile_export.manifest import FILE_NAME, ArtifactEntry, Manifest, load_manifest, sha256_of
-from mobile_export.runner import Samples, run_samples
+from mobile_export.runner import run_samples
+from mobile_export.samples import Samples, load_samples
 
 GOLDEN = "golden.npz"
 TOLERANCE = 1e-4
@@ -36,7 +37,9 @@ def published_folders(folder: Path) -> list[Path]:
         return [folder]
     found = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []
     if not found:
-        raise ModelError(f"{folder}: nothing was published there (no {FILE_NAME}); name the folder that build --out wrote")
+        raise ModelError(
+            f"{folder}: nothing was published there (no {FILE_NAME}); name the folder that build --out wrote"
+        )
     return found
 
 
@@ -69,8 +72,7 @@ def _hash_problem(folder: Path, entry: ArtifactEntry) -> str | None:
 
 def answers_problem(folder: Path, entry: ArtifactEntry) -> str | None:
     """How the answers of a file differ from those recorded for it; None when they do not."""
-    with np.load(folder / GOLDEN, allow_pickle=False) as archive:
-        recorded = dict(archive)
+    recorded = load_samples(folder / GOLDEN)
     inputs = {name.removeprefix("input/"): array for name, array in recorded.items() if name.startswith("input/")}
     answers = run_samples(FORMATS[entry.format].open(folder / entry.file), inputs)
     for name, array in _of(recorded, entry.name).items():

@@ -1,7 +1,7 @@
 """Graphs written as text, for tests: what `mobile_export.text.render` prints, and random constants besides.
 
-    w = Const float32[3,3,3,8] ~7       normal values, seeded with 7
-    w = Const float32[8] +7             the same, positive
+w = Const float32[3,3,3,8] ~7       normal values, seeded with 7
+w = Const float32[8] +7             the same, positive
 """
 
 import re

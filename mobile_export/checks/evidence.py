@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.runner import Samples
+from mobile_export.samples import Samples
 from mobile_export.target import Limits
 
 

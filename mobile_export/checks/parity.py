@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.checks.evidence import NAN, Evidence, Measurement, measured
-from mobile_export.runner import Array
 from mobile_export.target import Limits
+from mobile_export.tensors import Array
 
 Real = NDArray[np.float64]
 
@@ -36,7 +36,9 @@ def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
     pairs = [_Pair.of(evidence.reference[name], evidence.answers[name]) for name in evidence.reference]
     defaults = DEFAULTS[evidence.precision]
     return [
-        measured(name, _worst(name, function, pairs), limits, defaults.get(name), _note(pairs) if name == "sqnr" else "")
+        measured(
+            name, _worst(name, function, pairs), limits, defaults.get(name), _note(pairs) if name == "sqnr" else ""
+        )
         for name, function in MEASURES.items()
     ]
 
@@ -140,4 +142,4 @@ def _ranks(values: Real) -> Real:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks: Real = (ends - (counts - 1) / 2)[inverse.reshape(-1)]
-    return ranks - ranks.mean()
+    return _centred(ranks)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from mobile_export.data.npz import Npz
 from mobile_export.errors import ModelError
-from mobile_export.runner import Samples
+from mobile_export.samples import Samples
 
 
 class DataReader(Protocol):

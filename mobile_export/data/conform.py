@@ -7,7 +7,8 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import TensorSpec, format_shape
-from mobile_export.runner import Array, Samples
+from mobile_export.samples import Samples
+from mobile_export.tensors import Array
 
 
 def conform(path: Path, samples: Samples, inputs: Sequence[TensorSpec]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.runner import Samples
+from mobile_export.samples import Samples
 
 
 class Npz:
@@ -30,7 +30,9 @@ class Npz:
             raise ModelError(f"{path}: cannot be read as .npz: {error}") from error
         lengths = {name: len(array) if array.ndim else 0 for name, array in samples.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
-            raise ModelError(f"{path}: needs the same number of samples in every array, and at least one; it has {lengths}")
+            raise ModelError(
+                f"{path}: needs the same number of samples in every array, and at least one; it has {lengths}"
+            )
         return _draw(samples, count, seed)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mobile_export.graph import Graph
-from mobile_export.runner import Runner, Samples
+from mobile_export.runner import Runner
+from mobile_export.samples import Samples
 
 
 @dataclass(frozen=True)

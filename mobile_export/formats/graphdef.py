@@ -10,7 +10,8 @@ from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph
 from mobile_export.protos import GraphDef
-from mobile_export.runner import Runner, Samples
+from mobile_export.runner import Runner
+from mobile_export.samples import Samples
 from mobile_export.session import Session
 
 MAX_BYTES = (1 << 31) - 1

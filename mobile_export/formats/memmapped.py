@@ -12,9 +12,10 @@ from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph, attribute, region_bytes
 from mobile_export.package import open_package, write_package
 from mobile_export.protos import GraphDef, NodeDef
-from mobile_export.runner import Array, Runner, Samples
+from mobile_export.runner import Runner
+from mobile_export.samples import Samples
 from mobile_export.session import Session
-from mobile_export.tensors import map_array, numpy_dtype, read_shape, write_shape
+from mobile_export.tensors import Array, map_array, numpy_dtype, read_shape, write_shape
 
 MIN_BYTES = 10_000
 """Constants of at least this many bytes are mapped: the default of TensorFlow's own converter."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.metrics.top1 import Top1
-from mobile_export.runner import Array
+from mobile_export.tensors import Array
 
 
 class Metric(Protocol):

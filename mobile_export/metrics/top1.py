@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.runner import Array
+from mobile_export.tensors import Array
 
 
 class Top1:
@@ -25,4 +25,5 @@ class Top1:
     def per_sample(self, answers: Array, labels: Array) -> NDArray[np.float64]:
         """1 where right, 0 where wrong. An answer that is not finite is wrong."""
         right = np.argmax(answers, axis=1) == labels.reshape(-1)
-        return (right & np.isfinite(answers).all(axis=1)).astype(np.float64)
+        scores: NDArray[np.float64] = (right & np.isfinite(answers).all(axis=1)).astype(np.float64)
+        return scores

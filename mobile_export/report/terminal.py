@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest
 
+
 def format_bytes(count: float) -> str:
     """`1.2 MB`; decimal units, as the app stores count."""
     for unit in ("B", "kB", "MB"):
@@ -32,12 +33,25 @@ def format_value(name: str, value: float) -> str:
 def artifacts_table(manifest: Manifest) -> Table:
     """One row an artifact: size, accuracy and parity, and whether it passed."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("artifact", "format", "precision", "size", "zipped", "ratio", "accuracy", "drop", "SQNR", "same top-1"):
+    for heading in (
+        "artifact",
+        "format",
+        "precision",
+        "size",
+        "zipped",
+        "ratio",
+        "accuracy",
+        "drop",
+        "SQNR",
+        "same top-1",
+    ):
         table.add_column(heading, justify="left" if heading in ("artifact", "format", "precision") else "right")
     table.add_column("")
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
-        cells = [_cell(found.get(name)) for name in ("size_ratio", "accuracy", "accuracy_drop", "sqnr", "top1_agreement")]
+        cells = [
+            _cell(found.get(name)) for name in ("size_ratio", "accuracy", "accuracy_drop", "sqnr", "top1_agreement")
+        ]
         verdict = Text("ok", "green") if all(c.passed for c in entry.checks) else Text("failed", "bold red")
         table.add_row(
             entry.name,

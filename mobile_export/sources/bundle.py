@@ -17,10 +17,9 @@ from google.protobuf import text_encoding
 from google.protobuf.message import DecodeError
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Array
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto
 from mobile_export.sources.table import checksum, hint, read_table
-from mobile_export.tensors import dtype_name, numpy_dtype, read_shape
+from mobile_export.tensors import Array, dtype_name, numpy_dtype, read_shape
 
 Extents = tuple[tuple[int, int], ...]
 """A slice: (start, length) for each dimension, length -1 for all of it."""

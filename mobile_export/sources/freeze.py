@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Array, Graph, attribute, data_inputs, node_name, port
+from mobile_export.graph import Graph, attribute, data_inputs, node_name, port
 from mobile_export.ops import VARIABLES
 from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_name, read_shape
+from mobile_export.tensors import Array, dtype_name, read_shape
 
 
 def freeze(graph: Graph, read: Callable[[str], Array]) -> Graph:

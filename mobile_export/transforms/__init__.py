@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Array, Graph
+from mobile_export.graph import Graph
 from mobile_export.ops import RANDOM
-from mobile_export.runner import Samples, run_samples
+from mobile_export.runner import run_samples
+from mobile_export.samples import Samples
 from mobile_export.session import Session
+from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.fold_batch_norms import fold_batch_norms
 from mobile_export.transforms.fold_constants import fold_constants
@@ -65,9 +67,7 @@ class Applied:
     difference: float | None
 
 
-def apply(
-    graph: Graph, steps: Sequence[tuple[str, Transform]], probe: Samples | None
-) -> tuple[Graph, list[Applied]]:
+def apply(graph: Graph, steps: Sequence[tuple[str, Transform]], probe: Samples | None) -> tuple[Graph, list[Applied]]:
     """Run `steps` on `graph`; after each, hold the result to its promise.
 
     Args:

@@ -20,4 +20,3 @@ def drop_control_edges(graph: Graph) -> Graph:
             node.input.extend(kept)
     graph.prune()
     return graph
-

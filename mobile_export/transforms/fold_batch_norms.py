@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.graph import Array, Graph, attribute, control_inputs, node_name, port
+from mobile_export.graph import Graph, attribute, control_inputs, node_name, port
 from mobile_export.ops import CONVOLUTIONS
 from mobile_export.protos import NodeDef
+from mobile_export.tensors import Array
 
 Vector = NDArray[np.float64]
 Readers = dict[str, list[tuple[NodeDef, int]]]
@@ -146,8 +147,8 @@ def _scaled(conv: NodeDef, weights: Array, scale: Vector) -> Array:
 
 def _channels(conv: NodeDef, weights: Array) -> int:
     if conv.op == "DepthwiseConv2dNative":
-        return weights.shape[2] * weights.shape[3]
-    return weights.shape[0 if conv.op == "MatMul" and attribute(conv, "transpose_b").b else -1]
+        return int(weights.shape[2] * weights.shape[3])
+    return int(weights.shape[0 if conv.op == "MatMul" and attribute(conv, "transpose_b").b else -1])
 
 
 def _data_format(node: NodeDef) -> str:

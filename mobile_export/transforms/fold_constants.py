@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from mobile_export.graph import Array, Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
+from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
 from mobile_export.session import Session
+from mobile_export.tensors import Array
 from mobile_export.transforms.patterns import cone, constant_nodes, evaluate, gated_nodes
 
 MAX_GROWTH_BYTES = 1 << 20

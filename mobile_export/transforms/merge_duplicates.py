@@ -3,11 +3,10 @@
 import hashlib
 from collections import Counter
 
-import numpy as np
-
-from mobile_export.graph import Array, Graph, canonical, control_inputs, node_name
+from mobile_export.graph import Graph, canonical, control_inputs, node_name, region_bytes
 from mobile_export.ops import FOLDABLE
 from mobile_export.protos import NodeDef
+from mobile_export.tensors import Array
 
 
 def merge_duplicates(graph: Graph) -> Graph:
@@ -31,7 +30,9 @@ def merge_duplicates(graph: Graph) -> Graph:
         kept = first.setdefault(key, name)
         if kept != name and name not in controls:
             merged[name] = kept
-    graph.redirect({tensor: f"{merged[node_name(tensor)]}:{tensor.partition(':')[2]}" for tensor in _read(graph, merged)})
+    graph.redirect(
+        {tensor: f"{merged[node_name(tensor)]}:{tensor.partition(':')[2]}" for tensor in _read(graph, merged)}
+    )
     graph.remove(merged)
     return graph
 
@@ -65,7 +66,7 @@ class _Digests:
         kind = self._kind(array)
         if self._alike[kind] == 1:
             return kind
-        return (*kind, hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest())
+        return (*kind, hashlib.blake2b(region_bytes(array)).digest())
 
     @staticmethod
     def _kind(array: Array) -> tuple[str, tuple[int, ...]]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from mobile_export.graph import Array, Graph, data_inputs, node_name
+from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.ops import CONTROL_FLOW, FOLDABLE
 from mobile_export.session import Session
+from mobile_export.tensors import Array
 
 
 def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:

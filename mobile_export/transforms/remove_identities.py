@@ -2,7 +2,7 @@
 
 from mobile_export.graph import Graph, canonical, control_inputs, node_name
 
-PASS_THROUGH = frozenset("Identity StopGradient CheckNumerics PreventGradient Snapshot".split())
+PASS_THROUGH = frozenset(["Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Snapshot"])
 
 
 def remove_identities(graph: Graph) -> Graph:

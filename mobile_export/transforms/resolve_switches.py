@@ -7,6 +7,7 @@ import numpy as np
 from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name
 from mobile_export.transforms.patterns import constant_nodes, evaluate
 
+
 def resolve_switches(graph: Graph) -> Graph:
     """Keep the branch that inference takes.
 

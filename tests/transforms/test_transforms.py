@@ -20,7 +20,9 @@ CASES = sorted(Path(__file__).parent.glob("cases/*/*.txt"))
 def probe_for(graph: Graph) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
     return {
-        spec.name: rng.normal(size=[3 if (spec.shape[0] if spec.shape else 1) < 0 else 3, *spec.shape[1:]]).astype(spec.dtype)
+        spec.name: rng.normal(size=[3 if (spec.shape[0] if spec.shape else 1) < 0 else 3, *spec.shape[1:]]).astype(
+            spec.dtype
+        )
         for spec in graph.inputs
     }
 
@@ -34,7 +36,7 @@ def test_case(path: Path) -> None:
     name = path.parent.name
     after, _ = apply(before, [(name, TRANSFORMS[name])], probe_for(before))
     expected = render(before) if verb.startswith("stays") else after_text
-    assert render(after).split("\n") == expected.strip().split("\n") + [""]
+    assert render(after).split("\n") == [*expected.strip().split("\n"), ""]
 
 
 def test_every_transform_has_a_case_where_it_acts_and_one_where_it_refuses() -> None:
@@ -105,7 +107,7 @@ def test_runner_lets_a_lossy_transform_move_outputs_within_its_bound_only() -> N
         return change
 
     probe = {"x": np.ones([2, 2], np.float32)}
-    moved, log = apply(graph, [("a", Transform(broken(scale(1.01)).rewrite, tolerance=0.02))], probe)
+    _moved, log = apply(graph, [("a", Transform(broken(scale(1.01)).rewrite, tolerance=0.02))], probe)
     assert log[0].difference == pytest.approx(0.01, rel=1e-3)
     with pytest.raises(ConversionError, match="more than the 0.02"):
         apply(graph, [("a", Transform(broken(scale(1.1)).rewrite, tolerance=0.02))], probe)
