@@ -3,6 +3,7 @@
 Nothing heavy is imported until a command needs it: `--help` costs a Python start and the command-line framework.
 """
 
+import json
 import sys
 import traceback
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from mobile_export import __version__
 from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingToolError
 
 app = typer.Typer(
@@ -28,6 +30,7 @@ Jobs = Annotated[int, typer.Option(min=0, help="Workers at once; 0: one a core."
 
 def _version(wanted: bool) -> None:
     if wanted:
+        print(f"mobile-export {__version__}")
         raise typer.Exit
 
 
@@ -101,8 +104,9 @@ def run(
     if output == "json":
         _print_json({"artifact": artifact.name, "samples": ran.samples, "outputs": ran.summaries()})
         return
-    for _line in ran.lines():
-        pass
+    print(f"{artifact.name}: {ran.samples} samples in {ran.runtime}")
+    for line in ran.lines():
+        print(f"  {line}")
 
 
 @app.command()
@@ -120,8 +124,8 @@ def verify(
     if output == "json":
         _print_json([vars(finding) for finding in found])
     else:
-        for _finding in found:
-            pass
+        for finding in found:
+            print(f"{finding.target}/{finding.artifact}: {finding.problem or 'ok'}")
     wrong = [finding for finding in found if finding.problem]
     if wrong:
         raise CheckFailed(
@@ -139,8 +143,9 @@ def doctor(output: Format = "text") -> None:
     if output == "json":
         _print_json({"system": system(), "packages": [vars(package) for package in found]})
     else:
-        for _package in found:
-            pass
+        print("  ".join(f"{key} {value}" for key, value in system().items()))
+        for package in found:
+            print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
     missing = [package.name for package in found if package.version is None]
     if missing:
         raise MissingToolError(f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"')
@@ -202,11 +207,11 @@ def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _print_json(value: Any) -> None:
-    pass
+    print(json.dumps(value, indent=2))
 
 
 def _complain(message: str) -> None:
-    pass
+    print(f"error: {message}", file=sys.stderr)
 
 
 class _Progress:
@@ -225,7 +230,7 @@ class _Progress:
     def line(self, text: str) -> None:
         """Something was done."""
         if self._status is None:
-            pass
+            print(text, file=sys.stderr, flush=True)
         else:
             self._console.print(text)
             self._status.update("working")

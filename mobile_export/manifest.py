@@ -1,4 +1,7 @@
-"""`manifest.json`: exactly what lies in a published folder, for every tool that comes after. It never enters the app."""
+"""`manifest.json`: exactly what lies in a published folder, for every tool that comes after.
+
+It never enters the app.
+"""
 
 import hashlib
 import json

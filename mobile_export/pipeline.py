@@ -114,8 +114,8 @@ def _refuse_random(graph: Graph) -> None:
     random = [node for node in graph.nodes.values() if node.op in RANDOM]
     if random:
         raise ModelError(
-            f"the forward graph draws random numbers (node {random[0].name!r}, {random[0].op}) that are no dropout, so it "
-            "never answers the same twice; export the model in inference mode, or name outputs before that node"
+            f"the forward graph draws random numbers (node {random[0].name!r}, {random[0].op}) that are no dropout, so "
+            "it never answers the same twice; export the model in inference mode, or name outputs before that node"
         )
 
 
@@ -146,7 +146,8 @@ def _random_samples(graph: Graph) -> Samples:
     for spec in graph.inputs:
         if spec.shape is None or spec.dtype == "string":
             raise ModelError(
-                f"input {spec.name!r} ({spec.dtype}) has no known shape; give it one in the target, or bring evaluation data"
+                f"input {spec.name!r} ({spec.dtype}) cannot be probed with random values: "
+                "give it a shape in the target, or bring evaluation data"
             )
         shape = (PROBES, *(max(size, 1) for size in spec.shape[1:]))
         samples[spec.name] = (

@@ -39,7 +39,7 @@ class Edge:
     def quantize(self, real: Array) -> Array:
         """Real values to this edge's dtype, rounded and saturated when it is quantized."""
         if self.scale is None or self.zero_point is None:
-            return np.ascontiguousarray(real, self.dtype)
+            return np.asarray(real, self.dtype, order="C")
         limits = np.iinfo(self.dtype)
         steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
         stored: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype)

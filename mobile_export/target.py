@@ -1,7 +1,7 @@
 """The target file: what to build from which model, and what each file must keep to.
 
-One frozen model; the JSON schema and the errors derive from it. Paths are relative to the target file and absolute after
-loading.
+One frozen model; the JSON schema and the errors derive from it. Paths are relative to the target file, and absolute
+after loading.
 """
 
 import difflib
@@ -156,7 +156,7 @@ class App(_Strict):
 
 
 class Limits(_Strict):
-    """What a file must keep to; a missed limit stops the whole target. Unset: the default of the check, if it has one."""
+    """What a file must keep to; a missed limit stops the whole target. Unset: the check's default, if it has one."""
 
     accuracy: float | None = Field(None, description="Least score on the evaluation set.")
     accuracy_drop: float | None = Field(None, description="Most that the score may fall below the reference's.")

@@ -62,11 +62,11 @@ def _attribute(value: AttrValue) -> str:
 
 def _scalar(kind: str, value: object) -> str:
     if kind == "type":
-        return dtype_name(value)  # type: ignore[arg-type]
+        return dtype_name(int(str(value)))
     if kind == "shape":
-        return format_shape(read_shape(value))  # type: ignore[arg-type]
+        return format_shape(read_shape(value))
     if kind == "s":
-        return value.decode(errors="replace")  # type: ignore[attr-defined, no-any-return]
+        return value.decode(errors="replace")  # type: ignore[attr-defined,no-any-return]
     if kind == "f":
         return f"{value:g}"
     if kind == "b":

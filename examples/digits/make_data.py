@@ -2,8 +2,9 @@
 
     python examples/digits/make_data.py FOLDER [--out DIR]
 
-FOLDER holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
-No image occurs twice, in one file or in two. The same folder and seed give the same images in the same order.
+FOLDER holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+t10k-labels-idx1-ubyte. No image occurs twice, in one file or in two. The same folder and seed give the same
+images in the same order.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def shuffled(images: Bytes, seed: int, seen: set[bytes]) -> list[int]:
 def take(order: list[int], labels: Bytes, count: int) -> list[int]:
     """Remove from `order`, and return, its first `count` images that give each class the same share."""
     room = dict.fromkeys(range(CLASSES), count // CLASSES)
-    taken, left = [], []
+    taken: list[int] = []
+    left: list[int] = []
     for index in order:
         label = int(labels[index])
         (taken if room[label] else left).append(index)

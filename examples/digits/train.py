@@ -1,10 +1,10 @@
-"""Train this example's model as TensorFlow 1 programs do, and leave what they leave: a checkpoint and its graph.
+"""Train this example's model as TensorFlow 1 programs do, and leave what they leave: a checkpoint, a graph.
 
     python examples/digits/train.py [--out DIR] [--epochs N] [--seed S] [--logdir DIR]
 
-The graph is the one that trained: labels, loss, gradients, optimizer, summaries and saver are all in it, and batch
-normalization and dropout ask the placeholder `is_training` what to do. It reads `input`, float32 [N, 28, 28, 1] with
-pixels from 0 to 1, and gives `probabilities`, float32 [N, 10].
+The graph is the one that trained: labels, loss, gradients, optimizer, summaries and saver are all in it, and
+batch normalization and dropout ask the placeholder `is_training` what to do. It reads `input`, float32
+[N, 28, 28, 1] with pixels from 0 to 1, and gives `probabilities`, float32 [N, 10].
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def evaluate(session: Any, model: Model) -> float:
 
 
 def save(session: Any, out: Path) -> None:
-    """Write model.ckpt.*, checkpoint and graph.pbtxt. Nothing in them names this machine."""
+    """Write model.ckpt.*, checkpoint and graph.pbtxt, without absolute paths."""
     out.mkdir(parents=True, exist_ok=True)
     saver = tf1.train.Saver(save_relative_paths=True)
     saver.save(session, str(out / "model.ckpt"))
@@ -242,7 +242,9 @@ def train(out: Path, epochs: int = EPOCHS, seed: int = SEED, logdir: Path | None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train the example model.")
-    parser.add_argument("--out", type=Path, default=HERE / "model", help="folder of the model (default: model, here)")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "model", help="folder of the model (default: model, here)"
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--logdir", type=Path, help="write summaries for TensorBoard into this folder")

@@ -22,9 +22,8 @@ class Npz:
             with np.load(path, allow_pickle=False) as archive:
                 missing = [name for name in names if name not in archive.files]
                 if missing:
-                    raise ModelError(
-                        f"{path}: has no array {missing[0]!r}; it holds {', '.join(map(repr, archive.files)) or 'nothing'}"
-                    )
+                    held = ", ".join(map(repr, archive.files)) or "nothing"
+                    raise ModelError(f"{path}: has no array {missing[0]!r}; it holds {held}")
                 samples: Samples = {name: archive[name] for name in names}
         except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ModelError(f"{path}: cannot be read as .npz: {error}") from error

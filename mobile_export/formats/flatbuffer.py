@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError
+from mobile_export.tensors import Array
 
 MAX_BYTES = (1 << 31) - (64 << 20)
 """Weights that a flatbuffer can hold beside its tables: its offsets are signed 32-bit numbers."""
@@ -122,7 +122,7 @@ def operator_code(model: Any, code: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def add_constant(model: Any, subgraph: Any, name: bytes, value: NDArray[np.generic]) -> int:
+def add_constant(model: Any, subgraph: Any, name: bytes, value: Array) -> int:
     """A tensor of `subgraph` that holds `value` (float32 or int32)."""
     types = schema().TensorType
     index = add_tensor(subgraph, name, types.FLOAT32 if value.dtype == np.float32 else types.INT32, list(value.shape))

@@ -19,7 +19,8 @@ from mobile_export.formats.format import Request
 from mobile_export.formats.onnx_canonical import canonicalize
 from mobile_export.formats.onnx_mapping import import_tool, map_operators
 from mobile_export.graph import Graph, TensorSpec, total_bytes
-from mobile_export.runner import Edge, Samples
+from mobile_export.runner import Edge
+from mobile_export.samples import Samples
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -41,6 +42,7 @@ class ONNX:
     """Float models in one .onnx file; layouts at the edges are TensorFlow's."""
 
     suffix = ".onnx"
+    runtime = "ONNX Runtime"
     tools = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
 
@@ -163,7 +165,7 @@ def _optimize(model: "ModelProto") -> "ModelProto":
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = path
         options.add_session_config_entry("session.disable_prepacking", "1")
-        _load(_serialize(model), options, "tf2onnx's model")
+        _load(_serialize(model), options, "the model")
         return onnx.load(path)
 
 

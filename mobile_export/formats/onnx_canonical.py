@@ -24,7 +24,7 @@ def canonicalize(model: "ModelProto", public: Mapping[str, str], known: Collecti
     Args:
         model: any; its names need not be unique across bodies.
         public: tensor name → public name, for the graph's inputs and outputs.
-        known: names of the TensorFlow graph's nodes; tensors called after them stay so.
+        known: names of the TensorFlow graph's nodes, in its order; tensors called after them stay so.
     """
     for field in ("domain", "model_version", "doc_string", "metadata_props", "training_info"):
         model.ClearField(field)

@@ -61,7 +61,7 @@ def _names_read(node: "NodeProto") -> Iterator[str]:
 
 
 def _permute(field: Any, start: int, order: Sequence[int]) -> None:
-    moved = [copy.copy(field[start + k]) for k in order]
-    rest = [copy.copy(item) for item in field[start + len(order) :]]
+    moved = [copy.deepcopy(field[start + k]) for k in order]
+    rest = [copy.deepcopy(item) for item in field[start + len(order) :]]
     del field[start:]
     field.extend([*moved, *rest])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError
 from mobile_export.formats.onnx_canonical import walk
-from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, short
+from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
 from mobile_export.protos import GraphDef, NodeDef
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import dtype_number_of, numpy_dtype, write_shape
@@ -186,9 +186,9 @@ def _run_tf2onnx(tf_graph: Any, cut: Graph, weights: Mapping[str, Array]) -> "Mo
     for tensor in model.graph.initializer:
         if tensor.name in taken:
             tensor.raw_data = taken.pop(tensor.name)
-    for mapped_node in walk(model.graph):
-        if mapped_node.op_type == "Identity":  # of TensorListFromTensor it keeps the second input, a shape
-            del mapped_node.input[1:]
+    for node in walk(model.graph):
+        if node.op_type == "Identity":  # of TensorListFromTensor it keeps the second input, a shape
+            del node.input[1:]
     return model
 
 
@@ -243,6 +243,6 @@ def _refuse_unmapped(model: "ModelProto", public: Mapping[str, str]) -> None:
         named = ", ".join(sorted(f"{node.op_type} (node {node.name!r})" for node in left)[:5])
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         raise ConversionError(f"ONNX has no counterpart of these TensorFlow operators: {named}{more}")
-    unfed = [info.name for info in model.graph.input if info.name not in public]
+    unfed = [node_name(info.name) for info in model.graph.input if info.name not in public]
     if unfed:
         raise ConversionError(f"the outputs depend on the placeholder {unfed[0]!r}, which is not an input")

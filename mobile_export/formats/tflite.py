@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, OutputError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.format import Request
-from mobile_export.formats.tflite_rewrites import ease_quantization
+from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graph import Graph, short, total_bytes
 from mobile_export.quantize.engines import batched, calibrate, quantize, quantize_with_tensorflow
 from mobile_export.quantize.recipes import DYNAMIC, FLOAT16, INT8
-from mobile_export.runner import Samples
+from mobile_export.samples import Samples
 from mobile_export.session import import_tensorflow
-
-Array = NDArray[np.generic]
+from mobile_export.tensors import Array
 
 CALIBRATION_BATCH = 16
 """Samples calibrated at once where the batch is dynamic."""
@@ -33,6 +31,7 @@ class TFLite:
     """One self-contained .tflite file of builtin operators; its `serving_default` signature has the public names."""
 
     suffix = ".tflite"
+    runtime = "LiteRT"
     tools = ("ai-edge-litert", "litert-quantizer", "tensorflow")
     precisions: Mapping[str, Sequence[str]] = {
         "float32": ("float32",),
@@ -132,7 +131,7 @@ def _calibration_batches(graph: Graph, calibration: Samples) -> Iterator[dict[st
         }
 
 
-def _int8(base: bytes, batches: list[dict[str, Array]]) -> bytes | bytearray:
+def _int8(base: bytes, batches: list[dict[str, Array]]) -> bytes:
     """The int8 file that leaves fewest operators in float; TensorFlow's engine is asked only when some are left."""
     model = flatbuffer.read_model(base)
     if tflite_edges.has_dynamic_sizes(model):
@@ -145,19 +144,27 @@ def _int8(base: bytes, batches: list[dict[str, Array]]) -> bytes | bytearray:
         return base
     flatbuffer.set_ranges(model, ranges)
     try:
-        content = quantize(base, INT8, ranges)
+        content = _integers(quantize(base, INT8, ranges))
     except ConversionError:  # it fails on loops, for one
-        return quantize_with_tensorflow(flatbuffer.write_model(model))
-    left = flatbuffer.float_operators(content)
-    other = quantize_with_tensorflow(flatbuffer.write_model(model)) if left else content
-    return other if len(flatbuffer.float_operators(other)) < len(left) else content
+        return _integers(quantize_with_tensorflow(flatbuffer.write_model(model)))
+    left = len(flatbuffer.float_operators(content))
+    if left:
+        other = _integers(quantize_with_tensorflow(flatbuffer.write_model(model)))
+        content = other if len(flatbuffer.float_operators(other)) < left else content
+    return content
+
+
+def _integers(content: bytes | bytearray) -> bytes:
+    model = flatbuffer.read_model(content)
+    keep_integers(model)
+    return flatbuffer.write_model(model)
 
 
 def _refuse_float_operators(content: bytes | bytearray, request: Request) -> None:
     left = flatbuffer.float_operators(content)
     if left and not request.allow_float_operators:
         raise ConversionError(
-            f"artifact {request.artifact!r}: no int8 kernel for {', '.join(left[:5])}"
+            f"artifact {request.artifact!r}: the int8 file would compute in float: {', '.join(left[:5])}"
             f"{f' and {len(left) - 5} more' if len(left) > 5 else ''}; change the model, "
             "choose another precision, or say allow_float_operators = true"
         )

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError, ModelError
 from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.runner import Edge
-
-Array = NDArray[np.generic]
+from mobile_export.tensors import Array
 
 THREADS = 2
 

@@ -10,13 +10,12 @@ from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError
 from mobile_export.quantize.recipes import Recipe
 from mobile_export.session import import_tensorflow
+from mobile_export.tensors import Array
 
-Array = NDArray[np.generic]
 Ranges = dict[str, tuple[float, float]]
 """Tensor name → smallest and largest value seen."""
 

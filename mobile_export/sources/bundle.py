@@ -6,20 +6,21 @@ slices; each slice's bytes have an entry of their own, under an encoded key that
 """
 
 import difflib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
 import numpy as np
-from google.protobuf import text_encoding
 from google.protobuf.message import DecodeError
 
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto
+from mobile_export.sources.prefix import checkpoint_file, find_checkpoint
 from mobile_export.sources.table import checksum, hint, read_table
 from mobile_export.tensors import Array, dtype_name, numpy_dtype, read_shape
+
+__all__ = ["Bundle", "Entry", "find_checkpoint"]
 
 Extents = tuple[tuple[int, int], ...]
 """A slice: (start, length) for each dimension, length -1 for all of it."""
@@ -28,9 +29,6 @@ _HEADER = b""
 _SLICE_MARK = b"\0"
 _VERSION = 1  # the newest bundle layout there is
 _MOST_DIMENSIONS = 64  # NumPy's limit
-_FILE = re.compile(r"(?P<prefix>.*)\.(index|meta|data-\d{5}-of-\d{5})", re.DOTALL)
-_STATE = re.compile(r'^\s*model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -177,81 +175,6 @@ class Bundle:
         return ModelError(f"{self.index}: {name!r} {what}; copy the checkpoint again")
 
 
-def checkpoint_file(prefix: Path, suffix: str) -> Path:
-    """The file `prefix` + `suffix`; a folder with an `.index` in it is a prefix whose base name is empty."""
-    if (prefix / ".index").is_file() and not Path(f"{prefix}.index").is_file():
-        return prefix / suffix
-    return Path(f"{prefix}{suffix}")
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The prefix of the checkpoint that `path` means.
-
-    Args:
-        path: a prefix, one of the checkpoint's files, or a folder with one checkpoint or a `checkpoint` file. Of the
-            path in that file only the base name counts: folders move, and nothing outside of them is read.
-
-    Raises:
-        ModelError: there is no checkpoint, or there are several.
-    """
-    if path.is_dir() and not checkpoint_file(path, ".index").is_file():
-        return _in_folder(path)
-    named = _FILE.fullmatch(path.name)
-    prefix = _join(path.parent, named["prefix"]) if named else path
-    if checkpoint_file(prefix, ".index").is_file():
-        return prefix
-    if prefix.is_file():
-        raise ModelError(f"{prefix}: not a V2 checkpoint, which has a {prefix.name}.index; save it again as one")
-    raise ModelError(f"{prefix}.index: missing; {_found(_prefixes(prefix.parent))}")
-
-
-def _in_folder(folder: Path) -> Path:
-    """The checkpoint that the folder's `checkpoint` file names, or the only one."""
-    state = folder / "checkpoint"
-    prefixes = _prefixes(folder)
-    latest = _latest(state) if state.is_file() else None
-    if latest is not None:
-        prefix = _join(folder, latest)
-        if not checkpoint_file(prefix, ".index").is_file():
-            raise ModelError(f"{state}: names {latest!r}, which is not in this folder; {_found(prefixes)}")
-        return prefix
-    if len(prefixes) != 1:
-        raise ModelError(f"{folder}: which checkpoint is meant is not clear; {_found(prefixes)}")
-    return prefixes[0]
-
-
-def _latest(state: Path) -> str | None:
-    """The base name in a `checkpoint` file, a text protobuf."""
-    try:
-        found = _STATE.search(state.read_text("utf-8", "replace"))
-        whole = text_encoding.CUnescape(found[1]).decode("utf-8", "replace") if found else None
-    except OSError as error:
-        raise ModelError(f"{state}: cannot be read: {error.strerror}; name the checkpoint itself") from error
-    except ValueError:
-        raise ModelError(f"{state}: model_checkpoint_path has a bad escape; name the checkpoint itself") from None
-    return None if whole is None else re.split(r"[/\\]", whole)[-1]
-
-
-def _join(folder: Path, base: str) -> Path:
-    """The prefix `base` in `folder`; without a base name, the folder stands for it (see `checkpoint_file`)."""
-    if not base and Path(f"{folder}.index").is_file():
-        raise ModelError(f"{folder}/.index: cannot be told from {folder}.index; give one of them another name")
-    return folder / base
-
-
-def _prefixes(folder: Path) -> list[Path]:
-    """All checkpoints in `folder`, leaving out what macOS writes beside files on foreign disks."""
-    files = sorted(path for path in folder.glob("*.index") if path.is_file() and not path.name.startswith("._"))
-    return [_join(folder, path.name.removesuffix(".index")) for path in files]
-
-
-def _found(prefixes: Sequence[Path]) -> str:
-    if not prefixes:
-        return "there is no checkpoint in this folder; name one"
-    more = f" and {len(prefixes) - _LISTED} more" if len(prefixes) > _LISTED else ""
-    return f"name one of {', '.join(map(str, prefixes[:_LISTED]))}{more}"
-
-
 def slice_key(name: str, extents: Extents) -> bytes:
     """The key of one slice: its variable's name and extents, coded so that bytes sort as the values do."""
     coded = [b"\0", name.encode().replace(b"\0", b"\0\xff").replace(b"\xff", b"\xff\0"), b"\0\1"]
@@ -276,7 +199,8 @@ def _shard_count(index: Path, value: bytes) -> int:
         raise ModelError(f"{index}: its header is not that of a V2 checkpoint; save it again as one")
     if header.endianness != BundleHeaderProto.LITTLE:
         raise ModelError(f"{index}: written on a big-endian machine; save it again on a little-endian one")
-    return header.num_shards
+    count: int = header.num_shards
+    return count
 
 
 def _entry(index: Path, key: bytes, value: bytes, shards: int) -> Entry:

@@ -21,7 +21,8 @@ class Checkpoint:
         """A V2 checkpoint is known by its `.index`, with or without the `.meta` beside it."""
         if path.is_dir():
             return (path / "checkpoint").is_file() or any(path.glob("*.index"))
-        return any(sibling.is_file() for sibling in (_with_suffix(_prefix(path), ".index"), _with_suffix(_prefix(path), ".meta")))
+        prefix = _prefix(path)
+        return any(_with_suffix(prefix, suffix).is_file() for suffix in (".index", ".meta"))
 
     def files(self, path: Path) -> list[Path]:
         """The `.meta`, the `.index` and every data shard."""

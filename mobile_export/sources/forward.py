@@ -61,9 +61,10 @@ def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
             for i, o in enumerate(model.outputs)
         )
     found = signature.find_outputs(graph)
-    specs = [TensorSpec(signature.public_name(tensor), tensor, "", None) for tensor in found]
+    names = signature.public_names(graph, found)
+    specs = [TensorSpec(name, tensor, "", None) for name, tensor in zip(names, found, strict=True)]
     if len(specs) != 1:
-        raise signature.ambiguous(graph, "output", _typed(graph, specs))
+        raise signature.ambiguous("output", _typed(graph, specs))
     return tuple(specs)
 
 
@@ -98,8 +99,8 @@ def find_inputs(graph: Graph, served: Graph) -> Graph:
     """
     found = signature.find_inputs(served)
     if not found:
-        raise signature.ambiguous(graph, "input", [])
-    specs = signature.describe(graph, found, [signature.public_name(tensor) for tensor in found])
+        raise signature.ambiguous("input", [])
+    specs = signature.describe(graph, found, signature.public_names(graph, found))
     return replace(graph, inputs=specs)
 
 

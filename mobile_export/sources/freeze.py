@@ -72,7 +72,7 @@ def _read_constant(graph: Graph, node: NodeDef) -> None:
         node.attr["batch_dims"].i = batch_dims
         node.input.insert(2, axis)
     elif any(op in node.op for op in ("Assign", "Scatter", "Apply")) and _touches_constant(graph, node):
-        raise ModelError(f"node {node.name!r} ({node.op}) changes a variable inside the forward graph; it cannot be frozen")
+        raise ModelError(f"node {node.name!r} ({node.op}) changes a variable inside the forward graph; cut it off")
 
 
 def _touches_constant(graph: Graph, node: NodeDef) -> bool:
@@ -92,14 +92,14 @@ def checkpoint_keys(graph: Graph) -> Mapping[str, str]:
             continue
         tensor_names = names.attr["value"].tensor.string_val
         for reader, index in readers[restore.name]:
-            variable = _assigned(graph, reader, readers)
+            variable = _assigned(reader, readers)
             place = port(reader.input[index])
             if variable is not None and 0 <= place < len(tensor_names):
                 keys[variable] = tensor_names[place].decode()
     return keys
 
 
-def _assigned(graph: Graph, node: NodeDef, readers: Mapping[str, list[tuple[NodeDef, int]]]) -> str | None:
+def _assigned(node: NodeDef, readers: Mapping[str, list[tuple[NodeDef, int]]]) -> str | None:
     """The variable that `node`, or the Identity chain it starts, assigns to."""
     while node.op == "Identity" and len(readers[node.name]) == 1:
         node = readers[node.name][0][0]

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import (
@@ -13,17 +13,24 @@ from mobile_export.graph import (
     data_inputs,
     format_shape,
     node_name,
+    port,
 )
-from mobile_export.ops import ASSERTIONS, LOSSES, PLACEHOLDERS, VARIABLES
+from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, SHAPE_OPS, VARIABLES
+from mobile_export.protos import NodeDef
 from mobile_export.session import Session
 
-# Sinks of a training graph that are no outputs, by operator and by the scope that TensorFlow's own training code uses.
-_BOOKKEEPING = re.compile(
-    r"(Assign|Scatter(Nd)?(Add|Sub|Update)|(Sparse|Resource)?(Sparse)?Apply|Resource|Save|Restore|Merge(Summary|V2Checkpoints)|"
-    r".*Summary|.*Queue|.*Reader|.*Dataset|.*Iterator|NoOp$|Print|Assert|VarIsInitialized|IsVariableInitialized|"
-    r"ShardedFilename|Timestamp|WriteFile)"
+_UPDATES = re.compile(
+    r"(Assign|Scatter(Nd)?(Add|Sub|Update)|(Resource)?(Sparse)?Apply|Resource(Scatter|Apply)|.*Grad(V\d)?$)"
 )
-_TRAINING_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables(_\d+)?)/")
+_OBSERVERS = re.compile(
+    r"(Save|Restore|Merge(Summary|V2Checkpoints)|.*Summary|.*Queue|.*Reader|.*Dataset|.*Iterator|NoOp$|Print|Assert|"
+    r"VarIsInitialized|IsVariableInitialized|ShardedFilename|WriteFile)"
+)
+_UPDATE_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables(_\d+)?)/")
+_LOSS_SCOPE = re.compile(r"(^|/)[^/]*(loss|cross_entropy|accuracy|metrics?)[^/]*/", re.I)
+_METRIC_OPS = frozenset({"ArgMax", "Cast", "Equal", "TopK", "TopKV2", "Round"})
+_FLATTENING = frozenset({"Identity", "Reshape", "Squeeze"})
+"""First steps of losses and metrics, and no answers where only those read them; flattening only if more is left."""
 
 _TRAINING_SWITCH = re.compile(
     r"(^|[/_])(is_?train(ing)?|train(ing)?(_?(mode|phase|flag))?|phase(_?train)?|keras_learning_phase)(_\d+)?$", re.I
@@ -35,41 +42,64 @@ LISTED = 12
 
 
 def find_outputs(graph: Graph) -> list[str]:
-    """Tensors that look like the model's answers: what is left unread once training is taken away.
+    """Tensors that look like the model's answers: what nobody reads once training is taken away.
 
-    Bookkeeping (assignments, gradients, savers, summaries, queues, assertions) is peeled off from the end, then losses
-    and metrics (scalars, and what compares with labels), until a sink is left that the forward network computes.
+    From the end of the graph, these are peeled off until nothing more is: savers, summaries and assertions; updates
+    (assignments, gradients) and what feeds them alone; what depends on no input or no variable; losses and metrics,
+    which bring in a further placeholder, the labels, behind the last layer; and their first steps (an ArgMax, say).
     """
-    alive = {name for name, node in graph.nodes.items() if not _is_bookkeeping(node.op, name)}
-    readers = graph.consumers()
+    cones = _Cones(graph)
+    readers = {name: {r.name for r, i in found if port(r.input[i]) >= 0} for name, found in graph.consumers().items()}
+    updates = {n.name for n in graph.nodes.values() if _UPDATES.match(n.op) or _UPDATE_SCOPE.search(n.name)}
+    peeled = updates | {n.name for n in graph.nodes.values() if _OBSERVERS.match(n.op)}
     while True:
-        sinks = [name for name in graph.nodes if name in alive and not any(r.name in alive for r, _ in readers[name])]
-        dropped = {name for name in sinks if not _can_answer(graph, name)}
-        if not dropped:
-            break
-        alive -= dropped
-    return [f"{name}:0" for name in _without_metrics(graph, sinks)]
+        sinks = [name for name in graph.nodes if name not in peeled and readers.get(name, set()) <= peeled]
+        feeding = {name for name in sinks if readers.get(name) and readers[name] <= updates}
+        silent = {name for name in sinks if not cones.answers(name)}
+        first_steps = {n for n in sinks if readers.get(n) and _is_first_step(graph.nodes[n], alone=len(sinks) == 1)}
+        if not feeding | silent | first_steps:
+            return [f"{name}:0" for name in sinks]
+        updates |= feeding
+        peeled |= feeding | silent | first_steps
 
 
-def _is_bookkeeping(op: str, name: str) -> bool:
-    return bool(_BOOKKEEPING.match(op)) or op in ASSERTIONS or bool(_TRAINING_SCOPE.search(name))
+def _is_first_step(node: NodeDef, alone: bool) -> bool:
+    """A metric's ArgMax, or a loss's flattening that nobody gave a name."""
+    unnamed = node.name.rpartition("/")[2].startswith(node.op)
+    return node.op in _METRIC_OPS or (node.op in _FLATTENING and unnamed and not alone)
 
 
-def _can_answer(graph: Graph, name: str) -> bool:
-    node = graph.nodes[name]
-    if node.op in VARIABLES | PLACEHOLDERS | LOSSES | {"Const", "ReadVariableOp"} or not data_inputs(node):
-        return False
-    return any(graph.nodes[n].op in PLACEHOLDERS or "Iterator" in graph.nodes[n].op for n in graph.reachable([name]))
+class _Cones:
+    """What each node depends on by data: placeholders, and of them the features, which reach a layer's weights.
 
+    A shape depends on nothing: it is no answer, and its values are no data.
+    """
 
-def _without_metrics(graph: Graph, sinks: Sequence[str]) -> list[str]:
-    """Of several sinks, those that read the fewest placeholders: losses and metrics read labels besides."""
-    read = {name: _placeholders(graph, [name]) for name in sinks}
-    return [name for name in sinks if not any(read[other] < read[name] for other in sinks)]
+    def __init__(self, graph: Graph) -> None:
+        self._nodes = graph.nodes
+        self._placeholders: dict[str, frozenset[str]] = {}
+        self._variables: dict[str, bool] = {}
+        self._features: dict[str, frozenset[str]] = {}
+        for name in graph.topological_order():
+            self._add(graph.nodes[name])
 
+    def _add(self, node: NodeDef) -> None:
+        sources = [node_name(i) for i in data_inputs(node) if node_name(i) in self._placeholders]
+        if node.op in SHAPE_OPS | LOSSES:
+            sources = []
+        own = frozenset({node.name}) if node.op in PLACEHOLDERS or "Iterator" in node.op else frozenset()
+        placeholders = own.union(*(self._placeholders[s] for s in sources))
+        features = frozenset[str]().union(*(self._features[s] for s in sources))
+        if node.op in LAYERS and any(self._variables[s] and not self._placeholders[s] for s in sources):
+            features |= placeholders
+        self._placeholders[node.name] = placeholders
+        self._variables[node.name] = node.op in VARIABLES or any(self._variables[s] for s in sources)
+        self._features[node.name] = features
 
-def _placeholders(graph: Graph, tensors: Iterable[str]) -> set[str]:
-    return {name for name in graph.reachable(tensors) if graph.nodes[name].op in PLACEHOLDERS}
+    def answers(self, name: str) -> bool:
+        """Whether `name` computes something from inputs and weights, and from nothing else."""
+        known = bool(self._features[name]) and self._features[name] == self._placeholders[name]
+        return known and not _LOSS_SCOPE.search(name)
 
 
 def find_inputs(graph: Graph) -> list[str]:
@@ -116,18 +146,23 @@ def describe(graph: Graph, tensors: Sequence[str], names: Sequence[str]) -> tupl
         )
 
 
-def public_name(tensor: str) -> str:
-    """A public name from a tensor's: its last part, as an identifier."""
-    name = re.sub(r"\W", "_", node_name(tensor).rpartition("/")[2]) or "tensor"
-    return f"_{name}" if name[0].isdigit() else name
+def public_names(graph: Graph, tensors: Sequence[str]) -> list[str]:
+    """A different public name for each tensor: the last part of its own that is not just its operator's."""
+    names: list[str] = []
+    for tensor in tensors:
+        *scopes, last = node_name(tensor).split("/")
+        if scopes and last.startswith(graph.nodes[node_name(tensor)].op):
+            last = scopes[-1]
+        name = re.sub(r"\W", "_", last)
+        name = f"_{name}" if name[:1].isdigit() else name or "tensor"
+        names.append(name if name not in names else f"{name}_{len(names)}")
+    return names
 
 
-def ambiguous(graph: Graph, kind: str, specs: Sequence[TensorSpec]) -> ModelError:
+def ambiguous(kind: str, specs: Sequence[TensorSpec]) -> ModelError:
     """The error for several (or no) candidates, with the lines to paste into the target."""
     if not specs:
-        return ModelError(
-            f"no {kind} was found in the model; name it in the target:\n{_paste(kind, 'NAME', 'NODE:0')}"
-        )
+        return ModelError(f"no {kind} was found in the model; name it in the target:\n{_paste(kind, 'NAME', 'NODE:0')}")
     listed = "\n".join(f"  {spec.tensor}  {spec.dtype}{format_shape(spec.shape)}" for spec in specs[:LISTED])
     more = f"\n  and {len(specs) - LISTED} more" if len(specs) > LISTED else ""
     lines = "\n".join(_paste(kind, spec.name, spec.tensor) for spec in specs[:LISTED])

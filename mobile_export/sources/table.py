@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import google_crc32c
-
-from mobile_export.errors import ModelError
+from mobile_export.errors import MissingToolError, ModelError
+from mobile_export.tensors import Array
 
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48
@@ -72,8 +71,12 @@ def hint(start: bytes) -> str:
     return "; copy the checkpoint again"
 
 
-def checksum(data: bytes) -> int:
-    """The masked CRC-32C, as TensorFlow stores it, of anything that has read-only bytes (NumPy arrays too)."""
+def checksum(data: bytes | Array) -> int:
+    """The masked CRC-32C of `data`, as TensorFlow stores it."""
+    try:
+        import google_crc32c
+    except ModuleNotFoundError:
+        raise MissingToolError('google-crc32c is not installed; run: pip install "mobile-export[convert]"') from None
     crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

@@ -9,6 +9,7 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, canonical, format_shape, node_name
 from mobile_export.session import Session
 from mobile_export.tensors import write_shape
+from mobile_export.transforms.patterns import constant_nodes, evaluate
 
 Shape = tuple[int, ...]
 
@@ -55,14 +56,16 @@ class _Place:
 
 def _baked(graph: Graph, session: Session, sizes: set[int]) -> list[_Place]:
     """Constant shapes that start with a baked-in batch, of nodes that read something of that batch."""
-    fed = _downstream(graph) if sizes else set()
+    if not sizes:
+        return []
+    fed, constant = _downstream(graph), constant_nodes(graph)
     found = []
     for node in graph.nodes.values():
         index = _SHAPE_INPUT.get(node.op)
-        if not sizes or index is None or node_name(node.input[index]) not in graph.constants:
+        if index is None or node_name(node.input[index]) not in constant:
             continue
         shape = session.shape(f"{node.name}:0")
-        written = graph.constants[node_name(node.input[index])]
+        (written,) = evaluate(graph, [node.input[index]])
         reads_input = node.op == "Fill" or node_name(node.input[0]) in fed
         if shape and shape[0] in sizes and reads_input and written.ndim == 1 and written[0] == shape[0]:
             found.append(_Place(node.name, index, shape))
@@ -91,8 +94,9 @@ def _rewrite(graph: Graph, place: _Place, before: int, after: int) -> None:
             f"node {node.name!r} ({node.op}) has the batch of {before} baked in and cannot be dynamic; "
             "give the inputs a fixed batch, such as 1, in the target"
         )
-    dtype = graph.constants[node_name(node.input[place.index])].dtype
-    node.input[place.index] = graph.add_constant(f"{node.name}/shape", np.asarray((after, *place.shape[1:]), dtype))
+    (written,) = evaluate(graph, [node.input[place.index]])
+    shape = np.asarray((after, *place.shape[1:]), written.dtype)
+    node.input[place.index] = graph.add_constant(f"{node.name}/shape", shape)
 
 
 def _with_output_shapes(graph: Graph, batches: Mapping[int, int]) -> Graph:
@@ -105,7 +109,7 @@ def _with_output_shapes(graph: Graph, batches: Mapping[int, int]) -> Graph:
     for old, new in zip(graph.outputs, outputs, strict=True):
         if old.shape and old.shape[0] in batches and new.shape and new.shape[0] == old.shape[0]:
             raise ModelError(
-                f"output {old.name!r} is still {format_shape(new.shape)}: the batch of {old.shape[0]} is baked in between "
-                f"the inputs and {canonical(old.tensor)!r}; keep that batch in the target's shape, or name outputs before it"
+                f"output {old.name!r} is still {format_shape(new.shape)}: the batch of {old.shape[0]} is baked in "
+                f"between the inputs and {canonical(old.tensor)!r}; keep that batch, or name outputs before it"
             )
     return replace(graph, outputs=outputs)

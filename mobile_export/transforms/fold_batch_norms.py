@@ -37,8 +37,8 @@ def fold_batch_norms(graph: Graph) -> Graph:
             =>  BiasAdd(Conv2D(x, w·scale), offset)
 
     The chain may hold BiasAdd, Add, Sub, Mul, RealDiv with a constant per channel, and any FusedBatchNorm in inference
-    mode, after Conv2D, DepthwiseConv2dNative or MatMul. It ends where a second reader, a public output or a control edge
-    looks in. Nothing is folded into weights that another node reads too.
+    mode, after Conv2D, DepthwiseConv2dNative or MatMul. It ends where a second reader, a public output or a control
+    edge looks in. Nothing is folded into weights that another node reads too.
     """
     graph = graph.copy()
     readers = graph.consumers()
@@ -90,7 +90,7 @@ def _affine(graph: Graph, conv: NodeDef, node: NodeDef, index: int, channels: in
 
 
 def _fused(graph: Graph, conv: NodeDef, node: NodeDef) -> Affine | None:
-    """An inference-mode FusedBatchNorm; in training mode (the default of the operator) it uses the batch's statistics."""
+    """An inference-mode FusedBatchNorm; in training mode, the operator's default, it uses the batch's statistics."""
     if "is_training" not in node.attr or attribute(node, "is_training").b or _data_format(node) != _data_format(conv):
         return None
     values = [graph.constants.get(node_name(name)) for name in node.input[1:5]]

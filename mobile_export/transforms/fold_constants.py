@@ -3,15 +3,13 @@
 import numpy as np
 
 from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
+from mobile_export.ops import SHAPE_OPS
 from mobile_export.session import Session
 from mobile_export.tensors import Array
 from mobile_export.transforms.patterns import cone, constant_nodes, evaluate, gated_nodes
 
 MAX_GROWTH_BYTES = 1 << 20
 """A folded value may be this much larger than what it was computed from (a Fill of zeros stays a Fill)."""
-
-# Operators answered by the static shape of what they read, without its value.
-_SHAPE_OPS = frozenset({"Shape", "Size", "Rank"})
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -37,7 +35,7 @@ def fold_constants(graph: Graph) -> Graph:
 def _fold_shapes(graph: Graph, session: Session) -> None:
     gated = gated_nodes(graph)
     for node in list(graph.nodes.values()):
-        if node.op not in _SHAPE_OPS or node.name in gated or control_inputs(node):
+        if node.op not in SHAPE_OPS or node.name in gated or control_inputs(node):
             continue
         shape = session.shape(node.input[0])
         if shape is None or (node.op != "Rank" and min(shape, default=0) < 0):

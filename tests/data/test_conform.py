@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobile_export.data.conform import conform
+from mobile_export.errors import ModelError
+from mobile_export.graph import TensorSpec
+
+PATH = Path("data.npz")
+NAN, INF = np.nan, np.inf
+
+
+def floats(values: list) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def spec(shape: tuple[int, ...] | None, dtype: str = "float32") -> TensorSpec:
+    return TensorSpec("image", "input:0", dtype, shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "array"),
+    [
+        ((-1, 28, 28, 1), np.zeros((5, 28, 28, 1), np.float32)),
+        ((1, 28, 28, 1), np.zeros((5, 28, 28, 1), np.float32)),
+        ((7, 28, 28, 1), np.zeros((5, 28, 28, 1), np.float32)),
+        ((-1, -1, 28, 1), np.zeros((5, 3, 28, 1), np.float32)),
+        (None, np.zeros((5, 2, 2), np.float32)),
+        ((), np.zeros(5, np.float32)),
+        ((-1,), np.zeros(5, np.float32)),
+    ],
+)
+def test_fits(shape: tuple[int, ...] | None, array: np.ndarray) -> None:
+    conform(PATH, {"image": array, "label": np.zeros(9)}, [spec(shape)])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float64"])
+def test_other_types_fit_their_own(dtype: str) -> None:
+    conform(PATH, {"image": np.zeros((5, 2), dtype)}, [spec((-1, 2), dtype)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "array", "said"),
+    [
+        ((-1, 28, 28, 1), np.zeros((5, 28, 28), np.float32), r"has shape \[5, 28, 28\] .* \[samples,28,28,1\]"),
+        ((-1, 28, 28, 1), np.zeros((5, 28, 29, 1), np.float32), r"has shape \[5, 28, 29, 1\] .* \[samples,28,28,1\]"),
+        ((-1, -1, 4), np.zeros((5, 3, 5), np.float32), r"has shape \[5, 3, 5\] .* \[samples,\?,4\]"),
+        ((), np.zeros((5, 1), np.float32), r"has shape \[5, 1\] and the model takes \[samples\]"),
+        ((-1, 2), np.zeros((5, 2)), "is float64 and the model takes float32; store the values as they were fed"),
+        ((-1, 2), np.zeros((5, 2), np.uint8), "is uint8 and the model takes float32"),
+        ((-1, 2), floats([[0, 1], [0, NAN], [NAN, 0]]), "has a NaN or infinity in sample 1; remove it"),
+        ((-1, 2), floats([[0, 1], [0, 1], [-INF, 0]]), "has a NaN or infinity in sample 2; remove it"),
+        (None, floats([0, INF]), "has a NaN or infinity in sample 1; remove it"),
+        ((), floats([NAN]), "has a NaN or infinity in sample 0; remove it"),
+    ],
+)
+def test_does_not_fit(shape: tuple[int, ...] | None, array: np.ndarray, said: str) -> None:
+    with pytest.raises(ModelError, match=rf"data\.npz: array 'image' {said}"):
+        conform(PATH, {"image": array}, [spec(shape)])
+
+
+def test_every_input_is_checked() -> None:
+    inputs = [spec((-1, 2)), TensorSpec("mask", "mask:0", "bool", (-1,))]
+    with pytest.raises(ModelError, match="array 'mask' is float32 and the model takes bool"):
+        conform(PATH, {"image": np.zeros((5, 2), np.float32), "mask": np.zeros(5, np.float32)}, inputs)
