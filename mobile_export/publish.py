@@ -53,8 +53,15 @@ def publish(staged: Path, out: Path, name: str) -> Path:
         raise OutputError(
             f"{final}: cannot be replaced: {error.strerror}; close what uses it and build again"
         ) from error
-    shutil.rmtree(retired, ignore_errors=True)
+    _clear(retired)
     return final
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _recover(out: Path, name: str) -> None:
@@ -62,6 +69,6 @@ def _recover(out: Path, name: str) -> None:
     retired = out / f"{_RETIRED}{name}"
     if retired.exists():
         if (out / name).exists():
-            shutil.rmtree(retired)
+            _clear(retired)
         else:
             retired.rename(out / name)

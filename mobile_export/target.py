@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from mobile_export.errors import TargetError
@@ -36,16 +45,43 @@ class Choices:
     transforms: Sequence[str] = ()
 
 
-def _absolute(value: Any, info: ValidationInfo) -> Any:
-    folder = (info.context or {}).get("folder")
-    return folder / value if folder is not None and isinstance(value, str) else value
+def _absolute(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path):
+        raise ValueError(f"{value!r} is no path; write it in quotes")
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / value
 
 
 File = Annotated[Path, BeforeValidator(_absolute)]
 
 
+def _number_or_bool(value: Any) -> bool | int | float:
+    if not isinstance(value, bool | int | float):
+        raise ValueError(f"{value!r} is neither a number nor true or false")
+    return value
+
+
+def _passes(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
+    if value == "default":
+        return "default"
+    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f'{value!r} is neither "default" nor a list of transforms')
+    for name in value:
+        _one_of(name, _choices(info).transforms)
+    return value
+
+
+# Plain validators: the errors of a union would name its branches, as if they were keys of the file.
+ConstantValue = Annotated[
+    bool | int | float, PlainValidator(_number_or_bool, json_schema_input_type=bool | int | float)
+]
+Passes = Annotated[
+    str | tuple[str, ...], PlainValidator(_passes, json_schema_input_type=Literal["default"] | tuple[str, ...])
+]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Input(_Strict):
@@ -87,7 +123,7 @@ class Constant(_Strict):
     """A tensor that gets a fixed value, such as a training switch."""
 
     tensor: str = Field(description="The graph's tensor, `node:port`; a placeholder, usually.")
-    value: bool | int | float = Field(description="The value it always has.")
+    value: ConstantValue = Field(description="The value it always has.")
 
 
 class Model(_Strict):
@@ -133,17 +169,7 @@ class Data(_Strict):
 class Transforms(_Strict):
     """The rewrites applied to the graph."""
 
-    passes: Literal["default"] | tuple[str, ...] = Field(
-        "default", description="`default`, or names of transforms in the order in which they run."
-    )
-
-    @field_validator("passes")
-    @classmethod
-    def _check_passes(cls, passes: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
-        if not isinstance(passes, str):
-            for name in passes:
-                _one_of(name, _choices(info).transforms)
-        return passes
+    passes: Passes = Field("default", description="`default`, or names of transforms in the order in which they run.")
 
 
 class App(_Strict):
@@ -220,7 +246,7 @@ class Target(_Strict):
     data: Data = Data()
     transforms: Transforms = Transforms()
     app: App = App()
-    artifacts: tuple[Artifact, ...] = Field(min_length=1)
+    artifacts: tuple[Artifact, ...] = Field(description="The files to build, at least one.")
 
     @field_validator("name")
     @classmethod
@@ -228,15 +254,6 @@ class Target(_Strict):
         if not _FILE_STEM.fullmatch(name):
             raise ValueError("use lower-case letters, digits and underscores")
         return name
-
-    @field_validator("artifacts")
-    @classmethod
-    def _check_names(cls, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
-        names = [artifact.name for artifact in artifacts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"artifact names are unique; {', '.join(map(repr, twice))} is used more than once")
-        return artifacts
 
 
 def load_target(path: Path, choices: Choices) -> Target:
@@ -251,11 +268,33 @@ def load_target(path: Path, choices: Choices) -> Target:
         raise TargetError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetError(f"{path}: not valid TOML: {error}") from error
+    wrong = _wrong_artifacts(table)
+    target = None
     try:
-        return Target.model_validate(table, context={"folder": path.resolve().parent, "choices": choices})
+        context = {"folder": path.resolve().parent, "choices": choices}
+        target = Target.model_validate(_with_tuples(table), context=context)
     except ValidationError as error:
-        lines = [f"{path}: {_explain(detail)}" for detail in error.errors(include_url=False)]
-        raise TargetError("\n".join(lines)) from error
+        wrong = [_explain(detail) for detail in error.errors(include_url=False)] + wrong
+    if target is None or wrong:
+        raise TargetError("\n".join(f"{path}: {problem}" for problem in wrong))
+    return target
+
+
+def _with_tuples(value: Any) -> Any:
+    """TOML's arrays as tuples, which is what strict validation takes for one."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(entry) for key, entry in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _wrong_artifacts(table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the artifacts as a list; looked up in the file itself, whatever else is wrong in it."""
+    artifacts = table.get("artifacts")
+    if artifacts == []:
+        return ["artifacts: name at least one"]
+    names = [a.get("name") for a in artifacts if isinstance(a, dict)] if isinstance(artifacts, list) else []
+    twice = sorted({repr(name) for name in names if name is not None and names.count(name) > 1})
+    return [f"artifacts: names are unique; {', '.join(twice)} is used more than once"] if twice else []
 
 
 def json_schema(choices: Choices) -> dict[str, Any]:
@@ -286,8 +325,9 @@ def _key(location: Sequence[int | str]) -> str:
     for part in location:
         if isinstance(part, int):
             key += f"[{part}]"
-        elif re.fullmatch(r"[\w-]+", part):  # pydantic adds the branch of a union, such as `tuple[str, ...]`
-            key += f".{part}" if key else part
+        elif part != "[key]":  # pydantic's mark for a wrong key in a table
+            name = part if re.fullmatch(r"[\w-]+", part) else f'"{part}"'
+            key += f".{name}" if key else name
     return key or "target"
 
 

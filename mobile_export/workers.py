@@ -145,7 +145,8 @@ def _death(code: int | None) -> str:
 
 def _tail(log: Path) -> str:
     """The last telling line that the worker's libraries wrote."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    written = log.read_text(errors="replace") if log.exists() else ""  # it may have died before that
+    lines = [line.strip() for line in written.splitlines() if line.strip()]
     return f"; it wrote last: {lines[-1][:300]}" if lines else ""
 
 

@@ -1,5 +1,6 @@
 """Edges, and running samples through something that takes one, some, or any number at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -49,9 +50,7 @@ def test_an_edge_without_scale_only_sees_to_the_type(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("edge", [Edge("x", "float32", ()), Edge("x", "int8", (), 0.5, 3)])
-def test_a_scalar_stays_a_scalar(edge: Edge, request) -> None:
-    if edge.scale is None:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="np.ascontiguousarray makes scalars 1-D"))
+def test_a_scalar_stays_a_scalar(edge: Edge) -> None:
     assert edge.quantize(np.float32(2)).shape == ()
 
 
@@ -139,8 +138,8 @@ class Fixed:
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (6, 5)])
 def test_an_output_that_is_not_batched(shape: tuple[int, ...]) -> None:
     runner = Fixed(np.zeros(shape, np.float32), (Edge("x", "float32", (-1, 3)),))
-    message = rf"output 'y' has shape \{list(shape)}? for a batch of 5: its first dimension is not the batch"
-    with pytest.raises(ModelError, match=message.replace("]?", r"\]")):
+    message = f"output 'y' has shape {list(shape)} for a batch of 5: its first dimension is not the batch"
+    with pytest.raises(ModelError, match=re.escape(message)):
         run_samples(runner, {"x": samples(5, 3)})
 
 

@@ -201,12 +201,13 @@ def fit(session: Any, model: Model, epochs: int, seed: int, writer: Any | None) 
                 model.labels: labels[batch],
                 model.is_training: True,
             }
-            _, *values = session.run([model.train, model.loss, model.accuracy], feed)
+            fetches = [model.train, model.summary, model.loss, model.accuracy]
+            _, summary, *values = session.run(fetches, feed)
             measured.append(values)
         loss, accuracy = np.mean(measured, axis=0)
         print(f"epoch {epoch}/{epochs}: loss {loss:.3f}, training accuracy {accuracy:.2%}", flush=True)
         if writer:
-            writer.add_summary(session.run(model.summary, feed), epoch)
+            writer.add_summary(summary, epoch)
 
 
 def evaluate(session: Any, model: Model) -> float:

@@ -21,7 +21,10 @@ DEFAULTS: dict[str, dict[str, float]] = {
 """Least that a file of each precision must reach when the target does not say otherwise."""
 
 RANKED = 200_000
-"""Values that a rank correlation is taken over; of more, evenly spaced ones."""
+"""Values that a rank correlation is taken over; of more, as many drawn with a fixed seed."""
+NOTABLE = 0.01
+"""Values that move less between samples, as a fraction of the one that moves most, are not ranked: the order of a
+thousand tiny probabilities is noise at any precision, and says nothing."""
 
 
 def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
@@ -86,11 +89,14 @@ def sqnr(pair: _Pair) -> float:
 
 
 def rank_agreement(pair: _Pair) -> float:
-    """Spearman's correlation of how far each answer lies from its mean over samples."""
+    """Spearman's correlation of how far each notable answer lies from its mean over samples."""
     if not _moves(pair.reference) or not np.isfinite(pair.artifact).all():
         return NAN
-    step = -(-pair.reference.size // RANKED)
-    first, second = (_ranks(_centred(values).reshape(-1)[::step]) for values in (pair.reference, pair.artifact))
+    reference, artifact = _centred(pair.reference).reshape(-1), _centred(pair.artifact).reshape(-1)
+    notable = np.flatnonzero(np.abs(reference) >= NOTABLE * np.abs(reference).max())
+    if notable.size > RANKED:
+        notable = np.random.default_rng(0).choice(notable, RANKED, replace=False)
+    first, second = _ranks(reference[notable]), _ranks(artifact[notable])
     spread = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second) / spread if spread else 0.0
 

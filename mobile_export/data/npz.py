@@ -19,7 +19,10 @@ class Npz:
     def read(self, path: Path, names: list[str], count: int | None, seed: int) -> Samples:
         """Pickled objects are refused: they are code."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            archive = np.load(path, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ModelError(f"{path}: cannot be read as .npz: it is a single .npy array")
+            with archive:
                 missing = [name for name in names if name not in archive.files]
                 if missing:
                     held = ", ".join(map(repr, archive.files)) or "nothing"

@@ -6,7 +6,7 @@ slices; each slice's bytes have an entry of their own, under an encoded key that
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -78,10 +78,9 @@ class Bundle:
         count = _shard_count(index, table.pop(_HEADER, b""))
         entries = {key: _entry(index, key, value, count) for key, value in table.items()}
         shards = {}
-        for number in sorted({entry.shard for entry in entries.values()}):
+        for number, size in sorted(_shard_sizes(entries.values()).items()):
             path = checkpoint_file(prefix, f".data-{number:05d}-of-{count:05d}")
-            places = [e.offset + e.size for e in entries.values() if e.shard == number and not e.slices]
-            shards[number] = path, _map(path, max(places, default=0))
+            shards[number] = path, _map(path, size)
         return cls(
             index,
             {_text(key): entry for key, entry in entries.items() if not key.startswith(_SLICE_MARK)},
@@ -108,7 +107,7 @@ class Bundle:
         if name not in self.entries:
             near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5) or list(self.entries)[:3]
             raise ModelError(
-                f"{self.index}: has no variable {name!r}; near it are {', '.join(map(repr, near))}; take a checkpoint "
+                f"{self.index}: has no variable {name!r} (near it: {', '.join(map(repr, near)) or 'none'}); take a checkpoint "
                 "and a graph of the same training run"
             )
         entry = self.entries[name]
@@ -201,6 +200,15 @@ def _shard_count(index: Path, value: bytes) -> int:
         raise ModelError(f"{index}: written on a big-endian machine; save it again on a little-endian one")
     count: int = header.num_shards
     return count
+
+
+def _shard_sizes(entries: Iterable[Entry]) -> dict[int, int]:
+    """How long each shard has to be."""
+    sizes: dict[int, int] = {}
+    for entry in entries:
+        if not entry.slices:
+            sizes[entry.shard] = max(sizes.get(entry.shard, 0), entry.offset + entry.size)
+    return sizes
 
 
 def _entry(index: Path, key: bytes, value: bytes, shards: int) -> Entry:

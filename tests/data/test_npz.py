@@ -83,7 +83,6 @@ def test_damaged_files(tmp_path: Path, damage, save) -> None:
         read_samples(path, ["image"])
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="np.load returns an array, which is no context manager")
 def test_a_renamed_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "data.npy", IMAGES)
     (tmp_path / "data.npy").rename(tmp_path / "data.npz")

@@ -35,7 +35,8 @@ def hashes(name: str) -> list[bytes]:
 def test_images(name: str) -> None:
     count, dtype, white = FILES[name]
     images = load(name)["image"]
-    assert (images.shape, images.dtype) == ((count, 28, 28, 1), dtype)
+    assert images.shape == (count, 28, 28, 1)
+    assert images.dtype == np.dtype(dtype)
     assert (images.min(), images.max()) == (0, white)
     assert np.isfinite(images).all()
 
@@ -44,7 +45,8 @@ def test_images(name: str) -> None:
 def test_each_digit_has_the_same_share(name: str) -> None:
     count = FILES[name][0]
     labels = load(name)["label"]
-    assert (labels.shape, labels.dtype) == ((count,), np.uint8)
+    assert labels.shape == (count,)
+    assert labels.dtype == np.dtype(np.uint8)
     assert np.unique_counts(labels).values.tolist() == list(range(10))
     assert set(np.unique_counts(labels).counts) == {count // 10}
 

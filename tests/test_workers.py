@@ -1,0 +1,161 @@
+"""Workers: results in order, every way to fail under its own name, and nobody left behind."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mobile_export import workers
+from mobile_export.errors import ConversionError, ExportError, MissingToolError, ModelError
+from mobile_export.workers import Task, WorkerBug, run
+from tests import worker_functions as do
+
+ROOT = Path(__file__).parent.parent
+
+
+def one(function, *arguments: object):
+    return run([Task("the task", function, arguments)], jobs=1)[0]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_results_are_in_the_order_of_the_tasks(jobs: int) -> None:
+    tasks = [Task("slow", do.sleep, (0.2, "a")), Task("fast", do.sleep, (0.0, "b")), Task("sum", do.add, (1, 2))]
+    finished = []
+    assert run(tasks, jobs, lambda task, _: finished.append(task.name)) == ["a", "b", 3]
+    assert sorted(finished) == ["fast", "slow", "sum"]
+
+
+def test_nothing_to_do() -> None:
+    assert run([], jobs=2) == []
+
+
+def test_done_is_told_the_seconds() -> None:
+    seconds = []
+    run([Task("slow", do.sleep, (0.2, ""))], 1, lambda _, spent: seconds.append(spent))
+    assert 0.2 <= seconds[0] < 30
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_more_than_jobs_run_at_once(tmp_path: Path, jobs: int) -> None:
+    tasks = [Task(name, do.meet, (tmp_path, name, jobs)) for name in "abcd"]
+    assert max(run(tasks, jobs)) == jobs
+
+
+def test_every_task_has_a_process_of_its_own() -> None:
+    processes = run([Task(name, do.process_id) for name in "abc"], jobs=1)
+    assert len({*processes, os.getpid()}) == 4
+
+
+def test_a_result_larger_than_a_pipe_holds() -> None:
+    assert len(one(do.bytes_of, 3_000_000)) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "kind", "said"),
+    [
+        (do.refuse, ("model.ckpt: is gone",), ModelError, "model.ckpt: is gone"),
+        (do.refuse_for_want_of_a_tool, (), MissingToolError, "no such tool"),
+    ],
+)
+def test_an_error_keeps_its_class_and_text(function, arguments: tuple, kind: type[ExportError], said: str) -> None:
+    with pytest.raises(ExportError) as caught:
+        one(function, *arguments)
+    assert (type(caught.value), str(caught.value)) == (kind, said)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "said"),
+    [
+        (do.abort, (), "the task: the worker was ended by SIGABRT"),
+        (
+            do.abort,
+            ("loading\n", "LLVM ERROR: out of luck\n", "\n"),
+            "the task: the worker was ended by SIGABRT; it wrote last: LLVM ERROR: out of luck",
+        ),
+        (do.abort, ("F" * 1000,), f"the task: the worker was ended by SIGABRT; it wrote last: {'F' * 300}"),
+        (do.leave, (3,), "the task: the worker ended with code 3"),
+        (do.leave, (0,), "the task: the worker ended with code 0"),
+        (do.leave, (134, "check failed"), "the task: the worker ended with code 134; it wrote last: check failed"),
+        (do.leave_politely, (4,), "the task: the worker ended with code 4"),
+        (do.run_out_of_memory, (), "the task: ran out of memory"),
+    ],
+)
+def test_a_worker_that_dies(function, arguments: tuple, said: str) -> None:
+    with pytest.raises(ConversionError) as caught:
+        one(function, *arguments)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [(do.stumble, r"in stumble\n(.*\n)+KeyError: 'a mistake of ours'"), (do.unpicklable, "pickle")],
+)
+def test_anything_else_is_a_bug_with_its_traceback(function, said: str) -> None:
+    with pytest.raises(WorkerBug, match=said) as caught:
+        one(function)
+    assert str(caught.value).startswith("the task:\nTraceback (most recent call last):\n")
+    assert not isinstance(caught.value, ExportError)
+
+
+def test_a_worker_that_dies_before_it_begins(monkeypatch) -> None:
+    stranger = type(sys)("a_module_that_workers_do_not_find")
+    exec("def f(): pass", stranger.__dict__)
+    monkeypatch.setitem(sys.modules, stranger.__name__, stranger)
+    with pytest.raises((ConversionError, WorkerBug), match="the task"):
+        one(stranger.f)
+
+
+LINGERS = Task("lingers", do.sleep, (60, ""))
+
+
+@pytest.mark.parametrize("failing", [Task("fails", do.refuse, ("no",)), Task("dies", do.abort)])
+def test_a_failure_stops_the_others(tmp_path: Path, failing: Task) -> None:
+    never = Task("never starts", do.touch, (tmp_path / "touched",))
+    started = time.monotonic()
+    with pytest.raises(ExportError):
+        run([LINGERS, failing, never], jobs=2)
+    assert time.monotonic() - started < 30
+    assert multiprocessing.active_children() == []
+    assert not (tmp_path / "touched").exists()
+
+
+def test_a_task_that_takes_too_long_is_stopped(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "TIMEOUT", 1.0)
+    with pytest.raises(ConversionError, match=r"^lingers: stopped after 1 s$"):
+        run([LINGERS], jobs=1)
+    assert multiprocessing.active_children() == []
+
+
+def test_an_interrupt_stops_all() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([LINGERS, Task("soon", do.add, (1, 2))], 2, interrupt)
+    assert multiprocessing.active_children() == []
+
+
+def test_logs_are_removed(tmp_path: Path, monkeypatch) -> None:
+    one(do.add, 1, 2)  # the server that workers are forked from keeps its socket where temporary files are
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    one(do.chatter)
+    with pytest.raises(ModelError):
+        one(do.refuse, "no")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_workers_write_does_not_reach_us() -> None:
+    script = (
+        "from mobile_export.workers import Task, run; from tests.worker_functions import chatter;"
+        "print(run([Task('noise', chatter)] * 2, jobs=2))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("['done', 'done']\n", "", 0)
+
+
+def test_jobs_default_to_cores_that_we_may_use() -> None:
+    assert 1 <= workers.default_jobs() <= (os.cpu_count() or 1)
