@@ -42,7 +42,7 @@ def _root(
 ) -> None: ...
 
 
-LOG_WIDTH = 120
+LOG_WIDTH = 132
 """Columns of tables that go to a file or a build log."""
 
 Format = Annotated[str, typer.Option("--format", help="text or json; json goes to stdout alone.")]

@@ -104,7 +104,8 @@ def prepare(target: Target, folder: Path) -> Prepared:
 
 def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
     shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
-    passes = DEFAULT if target.transforms.passes == "default" else target.transforms.passes
+    optimizing = [name for name in DEFAULT if name not in INFERENCE]  # those have run already
+    passes = optimizing if target.transforms.passes == "default" else target.transforms.passes
     changed = any(spec.shape != shapes.get(spec.name, spec.shape) for spec in graph.inputs)
     fix = [("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4))] if changed else []
     return [*fix, *named(passes)]

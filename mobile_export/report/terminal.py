@@ -31,22 +31,15 @@ def format_value(name: str, value: float) -> str:
 
 
 def artifacts_table(manifest: Manifest) -> Table:
-    """One row an artifact: size, accuracy and parity, and whether it passed."""
+    """One row an artifact: size, accuracy and parity, and whether it passed.
+
+    Behind the precision, in parentheses, stands the element type at the file's edges where it is not float32.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in (
-        "artifact",
-        "format",
-        "precision",
-        "size",
-        "zipped",
-        "ratio",
-        "accuracy",
-        "drop",
-        "SQNR",
-        "same top-1",
-    ):
-        table.add_column(heading, justify="left" if heading in ("artifact", "format", "precision") else "right")
-    table.add_column("")
+    for heading in ("", "artifact", "format", "precision"):
+        table.add_column(heading, no_wrap=True, overflow="fold")
+    for heading in ("size", "zipped", "ratio", "accuracy", "drop", "SQNR", "same top-1"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
         cells = [
@@ -54,13 +47,13 @@ def artifacts_table(manifest: Manifest) -> Table:
         ]
         verdict = Text("ok", "green") if all(c.passed for c in entry.checks) else Text("failed", "bold red")
         table.add_row(
+            verdict,
             entry.name,
             entry.format,
             _precision(entry),
             format_bytes(entry.bytes),
             format_bytes(entry.zipped_bytes),
             *cells,
-            verdict,
         )
     return table
 
@@ -108,4 +101,4 @@ def _asked(check: CheckEntry) -> str:
 
 
 def _precision(entry: ArtifactEntry) -> str:
-    return entry.precision if entry.interface == "float32" else f"{entry.precision}, {entry.interface} edges"
+    return entry.precision if entry.interface == "float32" else f"{entry.precision} ({entry.interface})"

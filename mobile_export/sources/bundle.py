@@ -28,7 +28,7 @@ Extents = tuple[tuple[int, int], ...]
 _HEADER = b""
 _SLICE_MARK = b"\0"
 _VERSION = 1  # the newest bundle layout there is
-_MOST_DIMENSIONS = 64  # NumPy's limit
+_MOST_DIMENSIONS = 32  # what every NumPy takes
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Bundle:
         if name not in self.entries:
             near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5) or list(self.entries)[:3]
             raise ModelError(
-                f"{self.index}: has no variable {name!r} (near it: {', '.join(map(repr, near)) or 'none'}); take a checkpoint "
-                "and a graph of the same training run"
+                f"{self.index}: has no variable {name!r} (near it: {', '.join(map(repr, near)) or 'none'}); "
+                "take a checkpoint and a graph of the same training run"
             )
         entry = self.entries[name]
         array = self._assembled(name, entry) if entry.slices else self._stored(name, entry)
@@ -144,7 +144,7 @@ class Bundle:
 
     def _part(self, name: str, whole: Entry, extents: Extents) -> Entry:
         part = self._slices.get(slice_key(name, extents))
-        if part is None or part.dtype != whole.dtype:
+        if part is None or part.slices or part.dtype != whole.dtype:
             raise self._damaged(name, f"lacks its slice {list(extents)}")
         return part
 
@@ -176,7 +176,7 @@ class Bundle:
 
 def slice_key(name: str, extents: Extents) -> bytes:
     """The key of one slice: its variable's name and extents, coded so that bytes sort as the values do."""
-    coded = [b"\0", name.encode().replace(b"\0", b"\0\xff").replace(b"\xff", b"\xff\0"), b"\0\1"]
+    coded = [b"\0", name.encode().replace(b"\0", b"\0\xff"), b"\0\1"]
     coded.append(bytes([1, len(extents)]) if extents else b"\0")
     return b"".join(coded) + b"".join(_signed(number) for extent in extents for number in extent)
 
@@ -189,7 +189,7 @@ def _signed(number: int) -> bytes:
 
 
 def _shard_count(index: Path, value: bytes) -> int:
-    """How many shards there are, from the header; 0 in a header that is none."""
+    """How many shards there are, from the header."""
     try:
         header = BundleHeaderProto.FromString(value)
     except DecodeError:

@@ -170,19 +170,21 @@ def test_one_output_that_cannot_be_judged_fails_all() -> None:
         np.uint8(20 * np.abs(LOGITS)),
         LOGITS > 0,
         LOGITS.reshape(64, 5, 2, 1),
+        5 + 1e-4 * LOGITS,
     ],
 )
 def test_equal_answers_pass_whatever_their_type_and_rank(precision: str, reference: np.ndarray) -> None:
     assert failed(compare(reference, reference.copy(), precision)) == set()
 
 
+@pytest.mark.parametrize("shape", [(64,), (64, 1)])
 @pytest.mark.parametrize(
     ("wrong", "agreement", "missed"), [(1, 63 / 64, set()), (32, 32 / 64, {"sqnr", "rank_agreement"})]
 )
-def test_class_numbers(wrong: int, agreement: float, missed: set[str]) -> None:
+def test_class_numbers(shape: tuple[int, ...], wrong: int, agreement: float, missed: set[str]) -> None:
     answers = CLASSES.copy()
     answers[:wrong] = (answers[:wrong] + 5) % 10
-    found = compare(CLASSES, answers)
+    found = compare(CLASSES.reshape(shape), answers.reshape(shape))
     assert failed(found) == missed
     assert found["top1_agreement"].value == agreement
 

@@ -1,0 +1,135 @@
+"""The memory-mapped graph: the exact container, our reader, and TensorFlow's own MemmappedEnv."""
+
+import shutil
+import struct
+
+import numpy as np
+import pytest
+
+from mobile_export.errors import ConversionError
+from mobile_export.formats import FORMATS, Request
+from mobile_export.formats.memmapped import MIN_BYTES, read_memmapped
+from mobile_export.package import open_package
+from mobile_export.protos import GraphDef, MemmappedFileSystemDirectory
+from mobile_export.runner import run_samples
+from mobile_export.session import Session
+from tests.graph_text import parse
+
+GRAPH = """
+x = Placeholder float32[?,60]
+a/w = Const float32[60,60] ~1
+a_w = Const float32[60,60] ~2
+b = Const float32[60] ~3
+m = MatMul(x, a/w) transpose_a=false transpose_b=false
+n = MatMul(m, a_w) transpose_a=false transpose_b=false
+y = Add(n, b)
+input x = x:0
+output y = y:0
+"""
+X = np.random.default_rng(0).normal(size=(4, 60)).astype(np.float32)
+
+
+@pytest.fixture
+def package(tmp_path):
+    path = tmp_path / "model.mmpb"
+    FORMATS["memmapped"].write(parse(GRAPH), [Request("model", path)], None)
+    return path
+
+
+def test_layout(package) -> None:
+    data = package.read_bytes()
+    (start,) = struct.unpack("<Q", data[-8:])
+    directory = MemmappedFileSystemDirectory.FromString(data[start:-8])
+    names = [element.name for element in directory.element]
+    assert names == ["memmapped_package://a_w", "memmapped_package://a_w_", "memmapped_package://."]
+    offsets = [element.offset for element in directory.element]
+    assert offsets == sorted(offsets)
+    assert all(offset % 64 == 0 for offset in offsets[:-1])
+    assert [element.length for element in directory.element][:2] == [60 * 60 * 4] * 2
+    assert directory.element[-1].offset + directory.element[-1].length == start  # the graph: last, unpadded
+
+
+def test_nodes(package) -> None:
+    graph = GraphDef.FromString(bytes(open_package(package)["memmapped_package://."]))
+    nodes = {node.name: node for node in graph.node}
+    assert nodes["a/w"].op == "ImmutableConst"
+    assert set(nodes["a/w"].attr) == {"dtype", "shape", "memory_region_name"}
+    assert nodes["b"].op == "Const", f"240 bytes are fewer than {MIN_BYTES}"
+
+
+def test_our_reader_answers_bit_for_bit(package) -> None:
+    runner = FORMATS["memmapped"].open(package)
+    np.testing.assert_array_equal(run_samples(runner, {"x": X})["y"], run_samples(Session(parse(GRAPH)), {"x": X})["y"])
+
+
+def test_our_reader_maps_and_does_not_copy(package) -> None:
+    assert not read_memmapped(package).constants["a/w"].flags.owndata
+
+
+def rewritten(package, change) -> bytes:
+    """The package with its directory changed."""
+    data = package.read_bytes()
+    (start,) = struct.unpack("<Q", data[-8:])
+    directory = MemmappedFileSystemDirectory.FromString(data[start:-8])
+    change(directory)
+    return data[:start] + directory.SerializeToString() + data[-8:]
+
+
+def misalign(directory) -> None:
+    directory.element[0].offset += 1
+
+
+def shorten(directory) -> None:
+    directory.element[0].length -= 4
+
+
+def rename(directory) -> None:
+    directory.element[0].name = "memmapped_package://other"
+
+
+def outside(directory) -> None:
+    directory.element[0].length = 1 << 40
+
+
+def no_graph(directory) -> None:
+    directory.element[-1].name = "memmapped_package://graph"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (misalign, "misaligned"),
+        (shorten, "does not fit its region"),
+        (rename, "which the package lacks"),
+        (outside, "outside of the file"),
+        (no_graph, "holds no graph"),
+    ],
+)
+def test_damage_is_refused(package, change, message: str) -> None:
+    package.write_bytes(rewritten(package, change))
+    with pytest.raises(ConversionError, match=message):
+        FORMATS["memmapped"].open(package)
+
+
+def test_a_lying_region_changes_the_answer(package) -> None:
+    """What the gate is for: regions swapped in the directory still load, and answer something else."""
+
+    def swap(directory) -> None:
+        directory.element[0].name, directory.element[1].name = directory.element[1].name, directory.element[0].name
+
+    before = run_samples(FORMATS["memmapped"].open(package), {"x": X})["y"]
+    package.write_bytes(rewritten(package, swap))
+    assert np.abs(run_samples(FORMATS["memmapped"].open(package), {"x": X})["y"] - before).max() > 1
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(
+    shutil.which("g++") is None, reason="needs g++ to compile a reader against the installed TensorFlow"
+)
+def test_tensorflows_own_memmapped_env_answers_bit_for_bit(package, tmp_path) -> None:
+    from tests.native import memmapped_env
+
+    program = memmapped_env.build(tmp_path)
+    answer = memmapped_env.run(program, package, {"x": X}, "y")
+    expected = run_samples(Session(parse(GRAPH)), {"x": X})["y"]
+    np.testing.assert_array_equal(answer.reshape(expected.shape), expected)
