@@ -2,8 +2,9 @@
 
     python benchmarks/transforms.py CHECKPOINT --output output
 
-Both start from a frozen graph in memory. Ours is timed twice: the rewrites alone, and with the runner's own verification
-(the graph is run after every transform). Printed as JSON: seconds of CPU, their ratio, and how far the outputs are apart.
+Both start from a frozen graph in memory. Ours is timed twice: the rewrites alone, and with the runner's own
+verification (the graph is run after every transform). Printed as JSON: seconds of CPU, their ratio, and how far the
+outputs are apart.
 """
 
 import argparse

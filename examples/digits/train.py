@@ -78,9 +78,7 @@ def batch_norm(x: Tensor, is_training: Tensor) -> Tensor:
         shape = [channels_of(x)]
         gamma = tf1.get_variable("gamma", shape, tf.float32, tf1.ones_initializer())
         beta = tf1.get_variable("beta", shape, tf.float32, tf1.zeros_initializer())
-        moving_mean = tf1.get_variable(
-            "moving_mean", shape, tf.float32, tf1.zeros_initializer(), trainable=False
-        )
+        moving_mean = tf1.get_variable("moving_mean", shape, tf.float32, tf1.zeros_initializer(), trainable=False)
         moving_variance = tf1.get_variable(
             "moving_variance", shape, tf.float32, tf1.ones_initializer(), trainable=False
         )
@@ -243,9 +241,7 @@ def train(out: Path, epochs: int = EPOCHS, seed: int = SEED, logdir: Path | None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train the example model.")
-    parser.add_argument(
-        "--out", type=Path, default=HERE / "model", help="folder of the model (default: model, here)"
-    )
+    parser.add_argument("--out", type=Path, default=HERE / "model", help="folder of the model (default: model, here)")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--logdir", type=Path, help="write summaries for TensorBoard into this folder")

@@ -10,6 +10,7 @@ from mobile_export.protos import MetaGraphDef
 from mobile_export.sources.bundle import Bundle, find_checkpoint
 from mobile_export.sources.forward import forward_graph
 from mobile_export.sources.freeze import checkpoint_keys, freeze
+from mobile_export.sources.prefix import checkpoint_file
 from mobile_export.target import Model
 from mobile_export.tensors import Array
 
@@ -22,7 +23,7 @@ class Checkpoint:
         if path.is_dir():
             return (path / "checkpoint").is_file() or any(path.glob("*.index"))
         prefix = _prefix(path)
-        return any(_with_suffix(prefix, suffix).is_file() for suffix in (".index", ".meta"))
+        return any(checkpoint_file(prefix, suffix).is_file() for suffix in (".index", ".meta"))
 
     def files(self, path: Path) -> list[Path]:
         """The `.meta`, the `.index` and every data shard."""
@@ -49,12 +50,8 @@ def _prefix(path: Path) -> Path:
     return path
 
 
-def _with_suffix(prefix: Path, suffix: str) -> Path:
-    return prefix.with_name(prefix.name + suffix)
-
-
 def _meta(prefix: Path) -> Path:
-    meta = _with_suffix(prefix, ".meta")
+    meta = checkpoint_file(prefix, ".meta")
     if not meta.is_file():
         raise ModelError(f"{meta}: missing; the checkpoint's graph is in it, so copy it beside {prefix.name}.index")
     return meta

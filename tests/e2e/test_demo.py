@@ -91,6 +91,18 @@ def test_verify(example, mobile_export) -> None:
     assert ran.out.count(": ok") == sum(map(len, ARTIFACTS.values()))
 
 
+def test_tensorflows_own_memmapped_env_gives_the_recorded_answers(example, memmapped_env) -> None:
+    from tests.native.memmapped_env import run
+
+    folder = example / "out/android"
+    with np.load(folder / "golden.npz") as golden:
+        images, answers = golden["input/image"], golden["digits_mapped/probabilities"]
+    for image, answer in zip(images, answers, strict=True):
+        package = folder / "assets/models/android/digits_mapped.mmpb"
+        ran = run(memmapped_env, package, ("image", image[None]), "probabilities")
+        np.testing.assert_allclose(ran.output[0], answer, rtol=1e-5, atol=1e-7)
+
+
 def test_run(example, mobile_export, tmp_path) -> None:
     data, saved = example / "examples/digits/evaluation.npz", tmp_path / "answers.npz"
     artifact = example / "out/android/assets/models/android/digits_int8.tflite"

@@ -1,6 +1,5 @@
 """The memory-mapped graph: the exact container, our reader, and TensorFlow's own MemmappedEnv."""
 
-import shutil
 import struct
 
 import numpy as np
@@ -123,13 +122,9 @@ def test_a_lying_region_changes_the_answer(package) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.skipif(
-    shutil.which("g++") is None, reason="needs g++ to compile a reader against the installed TensorFlow"
-)
-def test_tensorflows_own_memmapped_env_answers_bit_for_bit(package, tmp_path) -> None:
-    from tests.native import memmapped_env
+def test_tensorflows_own_memmapped_env_answers_bit_for_bit(package, memmapped_env) -> None:
+    from tests.native.memmapped_env import run
 
-    program = memmapped_env.build(tmp_path)
-    answer = memmapped_env.run(program, package, {"x": X}, "y")
+    ran = run(memmapped_env, package, ("x", X), "y")
     expected = run_samples(Session(parse(GRAPH)), {"x": X})["y"]
-    np.testing.assert_array_equal(answer.reshape(expected.shape), expected)
+    np.testing.assert_array_equal(ran.output.reshape(expected.shape), expected)

@@ -19,12 +19,7 @@ CASES = sorted(Path(__file__).parent.glob("cases/*/*.txt"))
 
 def probe_for(graph: Graph) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
-    return {
-        spec.name: rng.normal(size=[3 if (spec.shape[0] if spec.shape else 1) < 0 else 3, *spec.shape[1:]]).astype(
-            spec.dtype
-        )
-        for spec in graph.inputs
-    }
+    return {spec.name: rng.normal(size=[3, *spec.shape[1:]]).astype(spec.dtype) for spec in graph.inputs}
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -109,7 +104,7 @@ def test_runner_lets_a_lossy_transform_move_outputs_within_its_bound_only() -> N
     probe = {"x": np.ones([2, 2], np.float32)}
     _moved, log = apply(graph, [("a", Transform(broken(scale(1.01)).rewrite, tolerance=0.02))], probe)
     assert log[0].difference == pytest.approx(0.01, rel=1e-3)
-    with pytest.raises(ConversionError, match="more than the 0.02"):
+    with pytest.raises(ConversionError, match=r"more than the 0\.02"):
         apply(graph, [("a", Transform(broken(scale(1.1)).rewrite, tolerance=0.02))], probe)
 
 
