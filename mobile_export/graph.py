@@ -11,13 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
 from mobile_export.protos import AttrValue, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
-from mobile_export.tensors import Array, dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
+from mobile_export.tensors import Array, dtype_named, dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
 
 LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
 """The only operators through which a cycle may pass."""
@@ -86,7 +85,10 @@ class Graph:
                 graph.nodes[node.name] = node
                 continue
             if node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None:
-                graph.constants[node.name] = tensor_to_array(node.attr["value"].tensor, node.name)
+                value = attribute(node, "value").tensor
+                if value.dtype != node.attr["dtype"].type:
+                    raise ModelError(f"node {node.name!r}: its value is not of the type that it declares")
+                graph.constants[node.name] = tensor_to_array(value, node.name)
                 light = NodeDef(name=node.name, op=node.op, input=node.input, device=node.device)
                 for key, value in node.attr.items():
                     if key != "value":
@@ -105,7 +107,7 @@ class Graph:
             if node.name in self.constants and node.name not in left_out:
                 array = self.constants[node.name]
                 tensor = copied.attr["value"].tensor
-                tensor.dtype = node.attr["dtype"].type
+                tensor.dtype = dtype_number(array.dtype)
                 write_shape(tensor.tensor_shape, array.shape)
                 tensor.tensor_content = np.ascontiguousarray(array).tobytes()
         return graph_def
@@ -179,10 +181,8 @@ class Graph:
 
         Keys and values are tensors; a value that is itself a key is followed to the end.
         """
-        final = {canonical(old): canonical(new) for old, new in tensors.items()}
-        for old in final:
-            while final[old] in final:
-                final[old] = final[final[old]]
+        direct = {canonical(old): canonical(new) for old, new in tensors.items()}
+        final = {old: _followed(old, direct) for old in direct}
         for node in self.nodes.values():
             for index, name in enumerate(node.input):
                 if not name.startswith("^") and canonical(name) in final:
@@ -296,7 +296,7 @@ class Graph:
         graph = cls(library=graph_def.library, versions=graph_def.versions)
         graph.nodes = {node.name: node for node in graph_def.node}
         for name, (dtype, shape) in header["constants"].items():
-            graph.constants[name] = map_array(regions[name], _dtype(dtype), tuple(shape), name)
+            graph.constants[name] = map_array(regions[name], dtype_named(dtype), tuple(shape), name)
         graph.inputs, graph.outputs = (
             tuple(TensorSpec(**{**s, "shape": None if s["shape"] is None else tuple(s["shape"])}) for s in header[key])
             for key in ("inputs", "outputs")
@@ -349,11 +349,16 @@ def total_bytes(constants: Mapping[str, Array]) -> int:
     return sum(array.nbytes for array in constants.values())
 
 
+def _followed(tensor: str, steps: Mapping[str, str]) -> str:
+    for _ in steps:
+        if tensor not in steps:
+            break
+        tensor = steps[tensor]
+    if tensor in steps:
+        raise ValueError(f"the redirection of {tensor!r} goes round in a circle")
+    return tensor
+
+
 def region_bytes(array: Array) -> memoryview:
     """The bytes of `array` in row-major order, without a copy where it is laid out so."""
     return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-
-
-def _dtype(name: str) -> np.dtype[np.generic]:
-    dtype: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, name, name))
-    return dtype

@@ -11,10 +11,8 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from mobile_export.errors import ModelError
-from mobile_export.protos import MemmappedFileSystemDirectory
+from mobile_export.protos import DecodeError, MemmappedFileSystemDirectory
 
 ALIGNMENT = 64
 """Bytes: what a mapped tensor's address must be a multiple of."""

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from mobile_export.errors import MissingToolError
 
 if TYPE_CHECKING:
-    from tensorflow.core.framework.attr_value_pb2 import AttrValue
-    from tensorflow.core.framework.function_pb2 import FunctionDefLibrary
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.framework.attr_value_pb2 import AttrValue, NameAttrList
+    from tensorflow.core.framework.function_pb2 import FunctionDef, FunctionDefLibrary
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.framework.op_def_pb2 import OpDef
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
     from tensorflow.core.framework.versions_pb2 import VersionDef
@@ -38,11 +40,14 @@ _MESSAGES = {
     "AttrValue": "framework.attr_value",
     "BundleEntryProto": "protobuf.tensor_bundle",
     "BundleHeaderProto": "protobuf.tensor_bundle",
+    "FunctionDef": "framework.function",
     "FunctionDefLibrary": "framework.function",
     "GraphDef": "framework.graph",
     "MemmappedFileSystemDirectory": "util.memmapped_file_system",
     "MetaGraphDef": "protobuf.meta_graph",
+    "NameAttrList": "framework.attr_value",
     "NodeDef": "framework.node_def",
+    "OpDef": "framework.op_def",
     "TensorProto": "framework.tensor",
     "TensorShapeProto": "framework.tensor_shape",
     "VersionDef": "framework.versions",
@@ -52,11 +57,15 @@ __all__ = [
     "AttrValue",
     "BundleEntryProto",
     "BundleHeaderProto",
+    "DecodeError",
+    "FunctionDef",
     "FunctionDefLibrary",
     "GraphDef",
     "MemmappedFileSystemDirectory",
     "MetaGraphDef",
+    "NameAttrList",
     "NodeDef",
+    "OpDef",
     "TensorProto",
     "TensorShapeProto",
     "VersionDef",
@@ -77,7 +86,7 @@ class _Missing:
 def _load() -> dict[str, type]:
     spec = None if "tensorflow" in sys.modules else importlib.util.find_spec("tensorflow")
     if spec is None and "tensorflow" not in sys.modules:
-        return dict.fromkeys(_MESSAGES, _Missing)
+        return {**dict.fromkeys(_MESSAGES, _Missing), "DecodeError": type("DecodeError", (Exception,), {})}
     stand_ins: list[str] = []
     if spec is not None and spec.submodule_search_locations:
         root = spec.submodule_search_locations[0]
@@ -91,7 +100,8 @@ def _load() -> dict[str, type]:
     finally:
         for package in stand_ins:
             del sys.modules[package]
-    return {name: getattr(modules[module], name) for name, module in _MESSAGES.items()}
+    messages = {name: getattr(modules[module], name) for name, module in _MESSAGES.items()}
+    return {**messages, "DecodeError": importlib.import_module("google.protobuf.message").DecodeError}
 
 
 if not TYPE_CHECKING:

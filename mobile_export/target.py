@@ -246,7 +246,9 @@ class Target(_Strict):
     data: Data = Data()
     transforms: Transforms = Transforms()
     app: App = App()
-    artifacts: tuple[Artifact, ...] = Field(description="The files to build, at least one.")
+    artifacts: tuple[Artifact, ...] = Field(
+        description="The files to build, at least one.", json_schema_extra={"minItems": 1}
+    )
 
     @field_validator("name")
     @classmethod

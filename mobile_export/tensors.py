@@ -1,9 +1,9 @@
 """Between TensorFlow's tensor messages and NumPy arrays."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +12,16 @@ from mobile_export.protos import TensorProto, TensorShapeProto
 
 Array = NDArray[Any]
 """An array of any element type and shape."""
+
+
+def _bfloat16() -> dict[int, np.dtype[np.generic]]:
+    """NumPy has no bfloat16; the package that adds it comes with TensorFlow, which the core goes without."""
+    try:
+        import ml_dtypes
+    except ImportError:
+        return {}
+    return {14: np.dtype(ml_dtypes.bfloat16)}
+
 
 # TensorFlow's DataType number → NumPy dtype. Strings, resources, variants and quantized types have no array form.
 _DTYPES: dict[int, np.dtype[np.generic]] = {
@@ -24,7 +34,7 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     8: np.dtype(np.complex64),
     9: np.dtype(np.int64),
     10: np.dtype(np.bool_),
-    14: np.dtype(ml_dtypes.bfloat16),
+    **_bfloat16(),
     17: np.dtype(np.uint16),
     18: np.dtype(np.complex128),
     19: np.dtype(np.float16),
@@ -36,16 +46,16 @@ _NAMES = {7: "string", 11: "qint8", 12: "quint8", 13: "qint32", 20: "resource", 
 _REFERENCE = 100  # a reference type is its base type plus this
 # Where a TensorProto that has no tensor_content keeps its values.
 _VALUE_FIELDS = {
-    np.dtype(np.float32): "float_val",
-    np.dtype(np.float64): "double_val",
-    np.dtype(np.int64): "int64_val",
-    np.dtype(np.bool_): "bool_val",
-    np.dtype(np.uint32): "uint32_val",
-    np.dtype(np.uint64): "uint64_val",
-    np.dtype(np.float16): "half_val",
-    np.dtype(ml_dtypes.bfloat16): "half_val",
-    np.dtype(np.complex64): "scomplex_val",
-    np.dtype(np.complex128): "dcomplex_val",
+    "float32": "float_val",
+    "float64": "double_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
+    "complex64": "scomplex_val",
+    "complex128": "dcomplex_val",
 }
 
 
@@ -72,10 +82,19 @@ def dtype_number_of(name: str) -> int:
     return numbers[name]
 
 
+def dtype_named(name: str) -> np.dtype[np.generic]:
+    """The NumPy dtype whose name is `name`."""
+    return next(dtype for dtype in _DTYPES.values() if dtype.name == name)
+
+
 def dtype_name(number: int) -> str:
     """How messages and the target file call DataType `number`: `float32`, `string`, …"""
     dtype = numpy_dtype(number)
     return dtype.name if dtype is not None else _NAMES.get(number % _REFERENCE, f"type {number}")
+
+
+LARGEST_FILL = 1 << 31
+"""Bytes that a value may fill by repeating its last element: a few bytes of a file could ask for any number."""
 
 
 def tensor_to_array(tensor: TensorProto, name: str) -> Array:
@@ -90,7 +109,7 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     shape = read_shape(tensor.tensor_shape)
     if dtype is None or shape is None or min(shape, default=0) < 0:
         raise ModelError(f"node {name!r}: its value has no fixed numeric type and shape")
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     if tensor.tensor_content:
         if len(tensor.tensor_content) != size * dtype.itemsize:
             raise ModelError(
@@ -100,6 +119,8 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     values = _listed_values(tensor, dtype)
     if values.size > size:
         raise ModelError(f"node {name!r}: its value has {values.size} elements for the shape {list(shape)}")
+    if size * dtype.itemsize > LARGEST_FILL:
+        raise ModelError(f"node {name!r}: its value would fill {size * dtype.itemsize} bytes of shape {list(shape)}")
     filled = np.zeros(size, dtype)
     filled[: values.size] = values
     if values.size:
@@ -114,7 +135,7 @@ def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int,
     Raises:
         ModelError: the region is too small, or its address is no multiple of the element size.
     """
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     if min(shape, default=0) < 0 or len(region) < count * dtype.itemsize:
         raise ModelError(f"constant {name!r} of {dtype}{list(shape)} does not fit its region of {len(region)} bytes")
     array = np.frombuffer(region, dtype, count).reshape(shape)
@@ -124,7 +145,7 @@ def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int,
 
 
 def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> Array:
-    values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype, "int_val")))
+    values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype.name, "int_val")))
     if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int
         return values.astype(np.uint16).view(dtype)
     if dtype.kind == "c":  # real and imaginary parts alternate

@@ -49,7 +49,13 @@ def _array(array: Array) -> str:
     head = f"{array.dtype.name}{format_shape(array.shape)}"
     if array.size > SHOWN_VALUES:
         return f"{head} #{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]}"
-    return f"{head}: {' '.join(f'{value:g}' for value in array.reshape(-1).astype(np.float64))}".rstrip(": ")
+    return f"{head}: {' '.join(map(_value, array.reshape(-1)))}".rstrip(": ")
+
+
+def _value(value: np.generic) -> str:
+    if value.dtype.kind in "iub":
+        return str(int(value.item()))
+    return f"{value:g}" if value.dtype.kind == "c" else f"{float(value.item()):g}"
 
 
 def _attribute(value: AttrValue) -> str:

@@ -66,7 +66,8 @@ def _add(graph: Graph, line: str) -> None:
             _set(node, key, value)
         if op == "PlaceholderWithDefault":
             node.attr.pop("T", None)
-            write_shape(node.attr["shape"].shape, None)
+            if "shape" not in node.attr:
+                write_shape(node.attr["shape"].shape, None)
 
 
 def _constant(text: str) -> np.ndarray:
@@ -85,6 +86,9 @@ def _shape(text: str) -> tuple[int, ...]:
 
 def _set(node: NodeDef, key: str, value: str) -> None:
     attribute = node.attr[key]
+    if key == "shape":
+        write_shape(attribute.shape, None if value == "[...]" else _shape(value[1:-1]))
+        return
     if value.startswith("["):
         attribute.list.SetInParent()
         attribute.list.i.extend(int(v) for v in value[1:-1].split(",") if v)

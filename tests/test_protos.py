@@ -62,6 +62,6 @@ for use in (protos.GraphDef, lambda: protos.NodeDef.FromString(b"")):
     assert run(script, "-S") == line + line  # -S: no installed packages
 
 
-@pytest.mark.parametrize("name", protos.__all__)
+@pytest.mark.parametrize("name", sorted(set(protos.__all__) - {"DecodeError"}))
 def test_every_name_is_the_message_of_that_name(name: str) -> None:
     assert getattr(protos, name).DESCRIPTOR.full_name == f"tensorflow.{name}"

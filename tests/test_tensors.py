@@ -134,11 +134,7 @@ def test_bfloat16_is_the_type_that_tensorflow_uses() -> None:
         (TensorProto(dtype=1, tensor_shape=TensorShapeProto(unknown_rank=True)), "no fixed numeric type and shape"),
         (proto(7, (1,), string_val=[b"x"]), "no fixed numeric type and shape"),
         (proto(0, (1,), float_val=[1]), "no fixed numeric type and shape"),
-        pytest.param(
-            proto(1, (1 << 32, 1 << 32)),
-            "node 'n': ",
-            marks=pytest.mark.xfail(strict=True, raises=ValueError, reason="2^64 elements overflow to none"),
-        ),
+        pytest.param(proto(1, (1 << 32, 1 << 32)), "node 'n': "),
     ],
 )
 def test_damaged_values(tensor: TensorProto, said: str) -> None:
@@ -164,12 +160,7 @@ def test_mapped_arrays_are_views(shape: tuple[int, ...]) -> None:
         (REGION[:-1], (4, 4), "does not fit its region of 63 bytes"),
         (REGION, (-4, -4), "does not fit"),
         (REGION[1:], (2,), "constant 'w' lies at a misaligned offset"),
-        pytest.param(
-            REGION,
-            (1 << 32, 1 << 32),
-            "does not fit",
-            marks=pytest.mark.xfail(strict=True, raises=ValueError, reason="2^64 elements overflow to none"),
-        ),
+        pytest.param(REGION, (1 << 32, 1 << 32), "does not fit"),
     ],
 )
 def test_regions_that_do_not_fit(region: memoryview, shape: tuple[int, ...], said: str) -> None:

@@ -63,12 +63,12 @@ class _Pair:
 
 def max_abs(pair: _Pair) -> float:
     """Largest |artifact - reference|."""
-    return float(np.abs(pair.artifact - pair.reference).max())
+    return float(np.abs(pair.artifact - pair.reference).max(initial=0.0))
 
 
 def max_rel(pair: _Pair) -> float:
     """The same, over the largest |reference|."""
-    return max_abs(pair) / max(float(np.abs(pair.reference).max()), float(np.finfo(np.float32).tiny))
+    return max_abs(pair) / max(float(np.abs(pair.reference).max(initial=0.0)), float(np.finfo(np.float32).tiny))
 
 
 def cosine(pair: _Pair) -> float:

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -19,15 +20,8 @@ class Npz:
     def read(self, path: Path, names: list[str], count: int | None, seed: int) -> Samples:
         """Pickled objects are refused: they are code."""
         try:
-            archive = np.load(path, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ModelError(f"{path}: cannot be read as .npz: it is a single .npy array")
-            with archive:
-                missing = [name for name in names if name not in archive.files]
-                if missing:
-                    held = ", ".join(map(repr, archive.files)) or "nothing"
-                    raise ModelError(f"{path}: has no array {missing[0]!r}; it holds {held}")
-                samples: Samples = {name: archive[name] for name in names}
+            with path.open("rb") as file:
+                samples = _arrays(path, file, names)
         except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ModelError(f"{path}: cannot be read as .npz: {error}") from error
         lengths = {name: len(array) if array.ndim else 0 for name, array in samples.items()}
@@ -36,6 +30,17 @@ class Npz:
                 f"{path}: needs the same number of samples in every array, and at least one; it has {lengths}"
             )
         return _draw(samples, count, seed)
+
+
+def _arrays(path: Path, file: BinaryIO, names: list[str]) -> Samples:
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ModelError(f"{path}: cannot be read as .npz: it is a single .npy array")
+    missing = [name for name in names if name not in archive.files]
+    if missing:
+        held = ", ".join(map(repr, archive.files)) or "nothing"
+        raise ModelError(f"{path}: has no array {missing[0]!r}; it holds {held}")
+    return {name: archive[name] for name in names}
 
 
 def _draw(samples: Samples, count: int | None, seed: int) -> Samples:

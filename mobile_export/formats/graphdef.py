@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph
-from mobile_export.protos import GraphDef
+from mobile_export.protos import DecodeError, GraphDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session

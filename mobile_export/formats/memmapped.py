@@ -4,14 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph, attribute, region_bytes
 from mobile_export.package import open_package, write_package
-from mobile_export.protos import GraphDef, NodeDef
+from mobile_export.protos import DecodeError, GraphDef, NodeDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session

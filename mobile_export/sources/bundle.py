@@ -12,10 +12,9 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import BundleEntryProto, BundleHeaderProto
+from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
 from mobile_export.sources.prefix import checkpoint_file, find_checkpoint
 from mobile_export.sources.table import checksum, hint, read_table
 from mobile_export.tensors import Array, dtype_name, numpy_dtype, read_shape

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
-from mobile_export.protos import MetaGraphDef
+from mobile_export.protos import DecodeError, MetaGraphDef
 from mobile_export.sources.bundle import Bundle, find_checkpoint
 from mobile_export.sources.forward import forward_graph
 from mobile_export.sources.freeze import checkpoint_keys, freeze

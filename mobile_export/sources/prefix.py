@@ -8,8 +8,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from google.protobuf import text_encoding
-
 from mobile_export.errors import ModelError
 
 _FILE = re.compile(r"(?P<base>.*)\.(index|meta|data-\d{5}-of-\d{5})", re.DOTALL)
@@ -62,6 +60,8 @@ def _in_folder(folder: Path) -> Path:
 
 def _latest(state: Path) -> str | None:
     """The base name in a `checkpoint` file, a text protobuf."""
+    from google.protobuf import text_encoding
+
     try:
         found = _STATE.search(state.read_text("utf-8", "replace"))
         whole = text_encoding.CUnescape(found[1]).decode("utf-8", "replace") if found else None

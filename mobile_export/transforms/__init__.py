@@ -15,6 +15,7 @@ from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.fold_batch_norms import fold_batch_norms
 from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.merge_duplicates import merge_duplicates
 from mobile_export.transforms.remove_dropout import remove_dropout
 from mobile_export.transforms.remove_identities import remove_identities
@@ -39,6 +40,7 @@ class Transform:
 
 TRANSFORMS: dict[str, Transform] = {
     "strip": Transform(strip),
+    "inline_functions": Transform(inline_functions),
     "resolve_switches": Transform(resolve_switches),
     "drop_control_edges": Transform(drop_control_edges),
     "remove_dropout": Transform(remove_dropout),
@@ -53,7 +55,7 @@ TRANSFORMS: dict[str, Transform] = {
 DEFAULT = tuple(TRANSFORMS)
 """All of them, in the order in which they help each other."""
 
-INFERENCE = ("strip", "resolve_switches", "drop_control_edges", "remove_dropout")
+INFERENCE = ("strip", "inline_functions", "resolve_switches", "drop_control_edges", "remove_dropout")
 """What turns a training graph into the network that is served; everything is compared with its answers."""
 
 

@@ -1,15 +1,18 @@
 """What several transforms ask of a graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mobile_export.graph import Graph, data_inputs, node_name
-from mobile_export.ops import CONTROL_FLOW, FOLDABLE
+from mobile_export.ops import FOLDABLE
+from mobile_export.protos import FunctionDefLibrary, NodeDef
 from mobile_export.session import Session
 from mobile_export.tensors import Array
 
+_GATES = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter"})
+
 
 def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
-    """Nodes that depend on constants alone, through pure operators.
+    """Nodes that depend on constants alone, through pure operators and default values that nobody feeds.
 
     Those that wait for a control edge run in a branch or loop, and count only when `gated`.
     """
@@ -17,16 +20,17 @@ def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
     for name in graph.topological_order():
         node = graph.nodes[name]
         inputs = data_inputs(node)
-        allowed = node.op in FOLDABLE and (gated or len(inputs) == len(node.input))
+        pure = node.op in FOLDABLE or (node.op == "PlaceholderWithDefault" and not graph.is_input(name))
+        allowed = pure and (gated or len(inputs) == len(node.input))
         if allowed and inputs and all(node_name(i) in known for i in inputs):
             known.add(name)
     return known
 
 
 def gated_nodes(graph: Graph) -> set[str]:
-    """Nodes that may not run, or run many times: downstream of a branch or loop."""
+    """Nodes that may not run, or run many times: downstream of a branch or loop whose nodes are in the graph itself."""
     readers = graph.consumers()
-    todo = [name for name, node in graph.nodes.items() if node.op in CONTROL_FLOW and data_inputs(node)]
+    todo = [name for name, node in graph.nodes.items() if node.op in _GATES]
     gated: set[str] = set()
     while todo:
         name = todo.pop()
@@ -63,5 +67,34 @@ def evaluate(graph: Graph, tensors: Sequence[str], substitutes: Mapping[str, Arr
     for name, value in given.items():
         if name in part.nodes:
             part.set_constant(name, value)
-    with Session(part, allowed=FOLDABLE | {"Const"}) as session:
+    with Session(part, allowed=FOLDABLE | {"Const", "PlaceholderWithDefault"}) as session:
         return session.evaluate(tensors)
+
+
+def values_where_known(graph: Graph, tensors: Sequence[str]) -> dict[str, Array]:
+    """The values of those of `tensors` that depend on constants alone."""
+    constant = constant_nodes(graph, gated=True) if tensors else set()
+    known = sorted({tensor for tensor in tensors if node_name(tensor) in constant})
+    return dict(zip(known, evaluate(graph, known), strict=True)) if known else {}
+
+
+def called_functions(node: NodeDef) -> Iterator[str]:
+    """Names of the functions that `node` may call; its operator is one of them when it is no operator."""
+    yield node.op
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func.name
+        yield from (function.name for function in value.list.func)
+
+
+def drop_unused_functions(graph: Graph) -> None:
+    """Keep the functions that the graph's nodes call, one through another; gradients are for training."""
+    functions = {function.signature.name: function for function in graph.library.function}
+    used: set[str] = set()
+    todo = [name for node in graph.nodes.values() for name in called_functions(node)]
+    while todo:
+        name = todo.pop()
+        if name in functions and name not in used:
+            used.add(name)
+            todo += [called for node in functions[name].node_def for called in called_functions(node)]
+    graph.library = FunctionDefLibrary(function=[f for name, f in functions.items() if name in used])

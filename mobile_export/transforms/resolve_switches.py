@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name
-from mobile_export.transforms.patterns import constant_nodes, evaluate
+from mobile_export.transforms.patterns import values_where_known
 
 
 def resolve_switches(graph: Graph) -> Graph:
@@ -36,12 +36,9 @@ def _fix_defaults(graph: Graph) -> None:
 
 def _known_switches(graph: Graph) -> dict[str, bool]:
     """Switch nodes whose condition depends on constants alone, with the condition's value."""
-    constant = constant_nodes(graph, gated=True)
     switches = {n.name: n.input[1] for n in graph.nodes.values() if n.op in ("Switch", "RefSwitch")}
-    switches = {name: condition for name, condition in switches.items() if node_name(condition) in constant}
-    conditions = sorted(set(switches.values()))
-    values = dict(zip(conditions, evaluate(graph, conditions), strict=True)) if conditions else {}
-    return {name: bool(values[condition]) for name, condition in switches.items()}
+    values = values_where_known(graph, list(switches.values()))
+    return {name: bool(values[condition]) for name, condition in switches.items() if condition in values}
 
 
 def _take_branches(graph: Graph, known: Mapping[str, bool]) -> None:

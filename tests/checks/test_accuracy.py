@@ -27,6 +27,8 @@ def measure(reference: float, artifact: float, **limits: float):
         (0.9, 0.895, {"accuracy": 0.9}, {"accuracy"}),
         (0.9, 0.9, {"accuracy_drop": 0.0}, set()),
         (0.9, 0.895, {"accuracy_drop": 0.0}, {"accuracy_drop"}),
+        (0.9, 0.895, {"accuracy_drop": 0.0051}, set()),
+        (0.9, 0.895, {"accuracy_drop": 0.0049}, {"accuracy_drop"}),
         (0.9, 0.4, {"accuracy_drop": 0.5}, set()),
         (0.9, 0.395, {"accuracy_drop": 0.5}, {"accuracy_drop"}),
         (0.9, 0.395, {"accuracy_drop": 0.5, "accuracy": 0.4}, {"accuracy_drop", "accuracy"}),
