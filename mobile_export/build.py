@@ -11,31 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mobile_export import keys, workers
-from mobile_export.errors import CheckFailed, ExportError, TargetError
-from mobile_export.formats import FORMATS, Request
-from mobile_export.manifest import (
-    ArtifactEntry,
-    CheckEntry,
-    EdgeEntry,
-    Manifest,
-    SourceEntry,
-    TransformEntry,
-    load_manifest,
-    sha256_of,
-)
-from mobile_export.metrics import METRICS
+from mobile_export import workers
+from mobile_export.describe import describe
+from mobile_export.errors import CheckFailed, ExportError, ModelError
+from mobile_export.manifest import GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
+from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging
-from mobile_export.runner import Edge
 from mobile_export.samples import Samples, load_samples, save_samples
-from mobile_export.sources import detect
-from mobile_export.target import Artifact, Choices, Target, load_target
-from mobile_export.transforms import TRANSFORMS
-
-GOLDEN = "golden.npz"
-NEEDS_CALIBRATION = frozenset({"int8"})
-"""Precisions whose value ranges are measured on calibration data."""
+from mobile_export.target import Artifact, Target
 
 Notify = Callable[[str], None]
 
@@ -62,27 +46,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A target whose files and tools are known.
-
-    Attributes:
-        path: the target file.
-        form: name of the model's source.
-        source, data: sha256 by file name and by role.
-        versions: tools that shape the bytes.
-        keys: by artifact name.
-    """
-
-    path: Path
-    target: Target
-    form: str
-    source: dict[str, str]
-    data: dict[str, str]
-    versions: dict[str, str]
-    keys: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How the build of one target ended: `manifest` describes what was published, or what would have been."""
 
@@ -91,12 +54,6 @@ class Outcome:
     folder: Path | None = None
     manifest: Manifest | None = None
     error: ExportError | None = None
-
-
-def choices() -> Choices:
-    """The units that a target may name."""
-    precisions = {name: unit.precisions for name, unit in FORMATS.items()}
-    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=tuple(TRANSFORMS))
 
 
 def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
@@ -117,56 +74,6 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     return outcomes
 
 
-def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
-    """Read target files, and check what no single key can tell.
-
-    Raises:
-        TargetError: lists everything that is wrong in all of them.
-    """
-    targets, wrong = [], []
-    for path in paths:
-        try:
-            target = load_target(path, choices())
-        except TargetError as error:
-            wrong.append(str(error))
-            continue
-        targets.append((path, target))
-        wrong += [f"{path}: {problem}" for problem in _problems(target, artifact)]
-    names = [target.name for _, target in targets]
-    wrong += [
-        f"more than one target is named {name!r}; rename one"
-        for name in sorted({n for n in names if names.count(n) > 1})
-    ]
-    if wrong:
-        raise TargetError("\n".join(wrong))
-    return targets
-
-
-def _problems(target: Target, artifact: str | None) -> list[str]:
-    found = []
-    if artifact is not None and artifact not in [a.name for a in target.artifacts]:
-        found.append(f"has no artifact {artifact!r}; it has {', '.join(a.name for a in target.artifacts)}")
-    for index, a in enumerate(target.artifacts):
-        if a.precision in NEEDS_CALIBRATION and target.data.calibration is None:
-            found.append(f"artifacts[{index}].precision: {a.precision} needs calibration data; add [data] calibration")
-    return found
-
-
-def plan(path: Path, target: Target) -> Plan:
-    """Hash everything that could change an output; reads files, loads no framework.
-
-    Raises:
-        ModelError: the model or a data file is missing.
-    """
-    form, source = detect(target.model.source)
-    hashes = {file.name: sha256_of(file) for file in source.files(target.model.source)}
-    data = keys.data_hashes(target)
-    tools = {a.name: keys.versions(FORMATS[a.format].tools) for a in target.artifacts}
-    merged = {name: version for found in tools.values() for name, version in found.items()}
-    by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
-    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name)
-
-
 def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tuple[Path, Prepared]]) -> Outcome:
     target = planned.target
     published = _published(options.out / target.name)
@@ -180,7 +87,7 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
         kept = [entry for entry in published.artifacts if entry.name in current] if published else []
         golden = _golden(measured, kept, options.out / target.name)
         save_samples(stage / GOLDEN, golden)
-        manifest = _manifest(planned, ready, stage, wanted, measured, kept, options.gate)
+        manifest = describe(planned, ready, stage, wanted, measured, kept, options.gate)
         failed = [name for name, found in measured.items() if not found.passed]
         if failed and options.gate == "closed":
             return Outcome(target.name, "failed", None, manifest, _refusal(target.name, failed))
@@ -195,7 +102,11 @@ def _refusal(target: str, failed: Sequence[str]) -> CheckFailed:
 
 
 def _published(folder: Path) -> Manifest | None:
-    return load_manifest(folder) if folder.exists() else None
+    """What lies in `folder`; None when nothing does, or nothing that can be understood and so kept."""
+    try:
+        return load_manifest(folder)
+    except ModelError:
+        return None
 
 
 def _current(planned: Plan, published: Manifest | None, options: Options) -> set[str]:
@@ -231,10 +142,10 @@ def _prepare(
 def _make(
     target: Target, wanted: Sequence[Artifact], folder: Path, ready: Prepared, stage: Path, options: Options
 ) -> dict[str, Measured]:
-    files = {a.name: stage / _file(target, a) for a in wanted}
+    files = {a.name: stage / file_of(target, a) for a in wanted}
     tasks = []
     for name in dict.fromkeys(a.format for a in wanted):
-        requests = [_request(a, files[a.name]) for a in wanted if a.format == name]
+        requests = [request_for(a, files[a.name]) for a in wanted if a.format == name]
         tasks.append(workers.Task(f"write {name}", write, (name, folder, requests)))
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -249,68 +160,6 @@ def _make(
 
 def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:
     return workers.run(tasks, options.jobs, lambda task, seconds: options.notify(f"  {task.name}  {seconds:.1f} s"))
-
-
-def _request(artifact: Artifact, path: Path) -> Request:
-    allowed = FORMATS[artifact.format].precisions[artifact.precision]
-    interface = artifact.interface or allowed[0]
-    return Request(artifact.name, path, artifact.precision, interface, artifact.allow_float_operators)
-
-
-def _file(target: Target, artifact: Artifact) -> str:
-    return f"assets/models/{target.name}/{artifact.name}{FORMATS[artifact.format].suffix}"
-
-
-def _manifest(
-    planned: Plan,
-    ready: Prepared,
-    stage: Path,
-    wanted: Sequence[Artifact],
-    measured: Mapping[str, Measured],
-    kept: Sequence[ArtifactEntry],
-    gate: Literal["closed", "warn"],
-) -> Manifest:
-    target = planned.target
-    made = [_entry(planned, artifact, stage, measured[artifact.name]) for artifact in wanted]
-    order = [artifact.name for artifact in target.artifacts]
-    missed = any(not found.passed for found in measured.values())
-    return Manifest(
-        target=target.name,
-        platform=target.platform,
-        gate=gate if missed else "closed",
-        source=SourceEntry(form=ready.form, files=planned.source),
-        data=planned.data,
-        transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
-        artifacts=tuple(sorted([*made, *kept], key=lambda entry: order.index(entry.name))),
-        golden=sha256_of(stage / GOLDEN),
-        versions=planned.versions,
-    )
-
-
-def _entry(planned: Plan, artifact: Artifact, stage: Path, found: Measured) -> ArtifactEntry:
-    file = _file(planned.target, artifact)
-    return ArtifactEntry(
-        name=artifact.name,
-        file=file,
-        format=artifact.format,
-        precision=artifact.precision,
-        interface=_request(artifact, stage).interface,
-        sha256=sha256_of(stage / file),
-        bytes=found.size,
-        zipped_bytes=found.zipped_size,
-        inputs=tuple(_edge(edge) for edge in found.inputs),
-        outputs=tuple(_edge(edge) for edge in found.outputs),
-        checks=tuple(
-            CheckEntry(check=check, passed=m.passed, **vars(m))
-            for check, measurements in found.results.items()
-            for m in measurements
-        ),
-        key=planned.keys[artifact.name],
-    )
-
-
-def _edge(edge: Edge) -> EdgeEntry:
-    return EdgeEntry(**vars(edge))
 
 
 def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], folder: Path) -> Samples:

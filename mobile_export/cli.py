@@ -154,7 +154,7 @@ def doctor(output: Format = "text") -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of a target file."""
-    from mobile_export.build import choices
+    from mobile_export.plan import choices
     from mobile_export.target import json_schema
 
     _print_json(json_schema(choices()))
@@ -197,6 +197,8 @@ def _print_outcomes(outcomes: list[Any]) -> None:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
             print_tables(console, [artifacts_table(outcome.manifest), failures_table(outcome.manifest)])
+        if outcome.manifest is not None and outcome.manifest.gate == "warn" and outcome.status == "published":
+            print(f"warning: {outcome.target}: published although limits were missed (--gate warn)", file=sys.stderr)
         if outcome.error is not None:
             _complain(f"{outcome.target}: {outcome.error}" if outcome.manifest is None else str(outcome.error))
 
@@ -235,9 +237,11 @@ class _Progress:
             self._console.print(text)
             self._status.update("working")
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._status is not None:
             self._status.stop()
+        if kind is KeyboardInterrupt:
+            _complain("interrupted; what was published before stays")
 
 
 def main() -> None:
@@ -250,7 +254,6 @@ def main() -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _complain("interrupted; nothing was published")
         sys.exit(INTERRUPTED)
     except WorkerBug as error:
         _complain(f"this is a bug of mobile-export; please report it:\n{error}")

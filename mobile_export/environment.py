@@ -4,7 +4,16 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass
 
-CONVERT = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "litert-quantizer", "google-crc32c")
+CONVERT = (
+    "tensorflow",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "litert-quantizer",
+    "google-crc32c",
+    "isal",
+)
 """Packages of the `convert` extra."""
 CORE = ("numpy", "pydantic", "rich", "typer")
 

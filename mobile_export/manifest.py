@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from mobile_export.errors import ModelError
 
 FILE_NAME = "manifest.json"
+GOLDEN = "golden.npz"
+"""Inputs, and what each file answered to them; beside the manifest, and never in the app either."""
 SCHEMA_VERSION = 1
 
 # JSON has no NaN or infinity, and a failed measurement may be one.

@@ -6,7 +6,6 @@ write      the files of one format
 measure    one file: what it answers, and what the checks say to that
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.checks import Evidence, Measurement, Scores, judge
+from mobile_export.checks.size import deflated_size
 from mobile_export.data import read_samples
 from mobile_export.data.conform import conform
 from mobile_export.errors import ModelError
@@ -93,6 +93,7 @@ def prepare(target: Target, folder: Path) -> Prepared:
     probe = {name: array[:VERIFIED_SAMPLES] for name, array in samples.items()}
     reference, served = apply(graph, named(INFERENCE), probe)
     _refuse_random(reference)
+    _check_labels(target, reference)
     reference.save(folder / _REFERENCE)
     optimized, rewritten = apply(reference, _steps(target, reference), probe)
     optimized.save(folder / _OPTIMIZED)
@@ -118,6 +119,19 @@ def _refuse_random(graph: Graph) -> None:
             f"the forward graph draws random numbers (node {random[0].name!r}, {random[0].op}) that are no dropout, so "
             "it never answers the same twice; export the model in inference mode, or name outputs before that node"
         )
+
+
+def _check_labels(target: Target, graph: Graph) -> None:
+    """A file of labels must name every class, and no more."""
+    for output, spec in zip(target.model.outputs, graph.outputs, strict=False):
+        if output.labels is None or not spec.shape or spec.shape[-1] < 0:
+            continue
+        names = output.labels.read_text(encoding="utf-8", errors="replace").splitlines()
+        if len(names) != spec.shape[-1]:
+            raise ModelError(
+                f"{output.labels}: has {len(names)} lines and output {spec.name!r} has {spec.shape[-1]} classes; "
+                "write one name a line, in the order of training"
+            )
 
 
 def _save_samples(target: Target, graph: Graph, folder: Path) -> Samples:
@@ -208,8 +222,7 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     runner = FORMATS[artifact.format].open(path)
     parity = load_samples(folder / "parity.npz")
     answers = run_samples(runner, parity)
-    data = path.read_bytes()
-    size, zipped_size = len(data), len(zlib.compress(data, 6))
+    size, zipped_size = path.stat().st_size, deflated_size(path)
     evidence = Evidence(
         precision=artifact.precision,
         reference=load_samples(folder / "parity_answers.npz"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mobile_export import workers
 from mobile_export.data import read_samples
 from mobile_export.data.conform import conform
 from mobile_export.errors import OutputError, TargetError
@@ -54,13 +55,20 @@ def run_file(path: Path, data: Path, samples: int | None, save: Path | None) -> 
         raise TargetError(f"{path}: not a kind of file that is run here; known: {known}")
     if not path.is_file():
         raise TargetError(f"{path}: no such file")
-    runner = FORMATS[name].open(path)
+    ran: Run
+    (ran,) = workers.run([workers.Task(f"run {path.name}", _run, (name, path, data, samples))], jobs=1)
+    if save is not None:
+        _save(save, ran.answers)
+    return ran
+
+
+def _run(format_name: str, path: Path, data: Path, samples: int | None) -> Run:
+    """In a worker: a damaged file may end the process that loads it."""
+    runner = FORMATS[format_name].open(path)
     inputs = read_samples(data, [edge.name for edge in runner.inputs], samples)
     conform(data, inputs, [_real(edge.name, edge.dtype, edge.shape, edge.scale) for edge in runner.inputs])
     answers = run_samples(runner, inputs)
-    if save is not None:
-        _save(save, answers)
-    return Run(FORMATS[name].runtime, len(next(iter(inputs.values()))), answers)
+    return Run(FORMATS[format_name].runtime, len(next(iter(inputs.values()))), answers)
 
 
 def _real(name: str, dtype: str, shape: tuple[int, ...] | None, scale: float | None) -> TensorSpec:
@@ -78,6 +86,6 @@ def _save(path: Path, answers: Samples) -> None:
 def _short(answer: Array) -> str:
     flat = answer.reshape(-1)
     if answer.ndim == 1 and flat.size > 1 and flat.dtype.kind == "f":
-        best = np.argsort(flat)[::-1][:3]
+        best = np.argsort(-flat, kind="stable")[:3]
         return ", ".join(f"[{index}] {flat[index]:.4g}" for index in best) + (" …" if flat.size > 3 else "")
     return ", ".join(f"{value:.4g}" for value in flat[:8]) + (" …" if flat.size > 8 else "")

@@ -172,15 +172,6 @@ class Transforms(_Strict):
     passes: Passes = Field("default", description="`default`, or names of transforms in the order in which they run.")
 
 
-class App(_Strict):
-    """What generated code and build files need."""
-
-    kotlin_package: str | None = Field(None, description="Package of the generated Kotlin.")
-    runtimes: dict[Literal["litert", "onnxruntime"], str] = Field(
-        default_factory=dict, description="Runtime versions that the app ships."
-    )
-
-
 class Limits(_Strict):
     """What a file must keep to; a missed limit stops the whole target. Unset: the check's default, if it has one."""
 
@@ -245,7 +236,6 @@ class Target(_Strict):
     model: Model
     data: Data = Data()
     transforms: Transforms = Transforms()
-    app: App = App()
     artifacts: tuple[Artifact, ...] = Field(
         description="The files to build, at least one.", json_schema_extra={"minItems": 1}
     )

@@ -9,11 +9,10 @@ import numpy as np
 from mobile_export import workers
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
-from mobile_export.manifest import FILE_NAME, ArtifactEntry, Manifest, load_manifest, sha256_of
+from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples
 
-GOLDEN = "golden.npz"
 TOLERANCE = 1e-4
 """Of an answer's largest magnitude: kernels differ a little between CPUs."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mobile_export.build import choices
 from mobile_export.errors import TargetError
+from mobile_export.plan import choices
 from mobile_export.target import Choices, Target, json_schema, load_target
 
 TARGETS = Path(__file__).parent.parent / "targets"
@@ -52,9 +52,6 @@ evaluation = { source = "/data/evaluation.npz", metric = "top1", samples = 50 }
 [transforms]
 passes = ["sort", "strip"]
 
-[app]
-kotlin_package = "com.example.digits"
-runtimes = { litert = "2.1.5" }
 
 [[artifacts]]
 name = "digits_int8"
@@ -100,7 +97,6 @@ def test_a_full_file(tmp_path: Path) -> None:
             "evaluation": {"source": Path("/data/evaluation.npz"), "samples": 50},
         },
         "transforms": {"passes": ("sort", "strip")},
-        "app": {"kotlin_package": "com.example.digits", "runtimes": {"litert": "2.1.5"}},
         "artifacts": (
             {
                 "name": "digits_int8",
@@ -171,7 +167,6 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ('"top1"', '"top5"', "data.evaluation.metric: 'top5' is not known (did you mean 'top1'?); allowed: top1"),
         ('"sort"', '"sorts"', "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: strip, sort"),
         ('"android"', '"symbian"', "platform: input should be 'android', 'ios' or 'any' (it is 'symbian')"),
-        ("litert =", "tflite =", "app.runtimes.tflite: input should be 'litert' or 'onnxruntime' (it is 'tflite')"),
         ('name = "digits"', "", "name: missing; add it"),
         ('source = "../model/model.ckpt"', "", "model.source: missing; add it"),
         ('source = "calibration.npz",', "", "data.calibration.source: missing; add it"),

@@ -1,5 +1,7 @@
 """Bytes."""
 
+from pathlib import Path
+
 from mobile_export.checks.evidence import Evidence, Measurement, measured
 from mobile_export.target import Limits
 
@@ -11,3 +13,13 @@ def size(evidence: Evidence, limits: Limits) -> list[Measurement]:
         measured("zipped_size", evidence.zipped_size, limits),
         measured("size_ratio", evidence.size / max(evidence.frozen_size, 1), limits),
     ]
+
+
+def deflated_size(path: Path) -> int:
+    """Bytes of a file in a store download: deflated, as APK and IPA do it.
+
+    By ISA-L at its best level, which takes an eighth of zlib's time for weights and comes within half a per cent of it.
+    """
+    from isal import isal_zlib
+
+    return len(isal_zlib.compress(path.read_bytes(), 3))

@@ -1,6 +1,6 @@
 """What a format is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,11 @@ class Format(Protocol):
     @property
     def precisions(self) -> Mapping[str, Sequence[str]]:
         """Each precision that can be written, and the interface dtypes it allows, the default first."""
+        ...
+
+    @property
+    def calibrated(self) -> Collection[str]:
+        """The precisions whose value ranges are measured on calibration data."""
         ...
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:

@@ -1,6 +1,6 @@
 """Frozen, optimized GraphDef: for apps on TensorFlow Mobile's successors, and for servers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mobile_export.errors import ConversionError
@@ -23,6 +23,7 @@ class FrozenGraphDef:
     runtime = "TensorFlow"
     tools = ("tensorflow",)
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
+    calibrated: Collection[str] = ()
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Serialize deterministically: same graph, same bytes."""

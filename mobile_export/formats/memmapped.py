@@ -1,7 +1,7 @@
 """Memory-mapped GraphDef: weights that the phone pages in from the file instead of loading."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mobile_export.errors import ConversionError, ModelError
@@ -29,6 +29,7 @@ class Memmapped:
     runtime = "TensorFlow"
     tools = ("tensorflow",)
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
+    calibrated: Collection[str] = ()
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Write each large constant as an aligned region, and last the graph that refers to them."""

@@ -7,7 +7,7 @@ before that, so that ONNX Runtime sees the same bytes each time, and again after
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class ONNX:
     runtime = "ONNX Runtime"
     tools = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
+    calibrated: Collection[str] = ()
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Convert once; all requested files have the same bytes."""

@@ -5,7 +5,7 @@ one. TensorFlow's frozen-graph route is the cheapest and leaves no signature: it
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class TFLite:
         "dynamic": ("float32",),
         "int8": ("float32", "int8", "uint8"),
     }
+    calibrated: Collection[str] = ("int8",)
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Convert once, calibrate once, quantize once a precision; load each file before it counts as written."""

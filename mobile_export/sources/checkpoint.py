@@ -1,5 +1,6 @@
 """TF1 checkpoint with its MetaGraph."""
 
+import re
 from pathlib import Path
 
 from mobile_export.errors import ModelError
@@ -7,8 +8,9 @@ from mobile_export.graph import Graph
 from mobile_export.protos import DecodeError, MetaGraphDef
 from mobile_export.sources.bundle import Bundle, find_checkpoint
 from mobile_export.sources.forward import forward_graph
-from mobile_export.sources.freeze import checkpoint_keys, freeze
+from mobile_export.sources.freeze import freeze
 from mobile_export.sources.prefix import checkpoint_file
+from mobile_export.sources.restore import Place, places
 from mobile_export.target import Model
 from mobile_export.tensors import Array
 
@@ -31,21 +33,20 @@ class Checkpoint:
     def load(self, path: Path, model: Model) -> Graph:
         """Forward graph from the `.meta`, weights straight from the bundle; no session is made."""
         prefix = find_checkpoint(path)
-        whole = _read_meta(_meta(prefix))
+        meta = _read_meta(_meta(prefix))
+        whole = Graph.from_graph_def(meta.graph_def)
         bundle = Bundle.open(prefix)
-        keys = checkpoint_keys(whole)
+        found = places(whole, meta.saver_def.restore_op_name)
 
         def read(variable: str) -> Array:
-            return bundle.read(keys.get(variable, variable))
+            place = found.get(variable, Place(variable))
+            return place.of(bundle.read(place.key))
 
         return forward_graph(whole, model, lambda graph: freeze(graph, read))
 
 
 def _prefix(path: Path) -> Path:
-    for suffix in (".meta", ".index"):
-        if path.name.endswith(suffix):
-            return path.with_name(path.name.removesuffix(suffix))
-    return path
+    return path.with_name(re.sub(r"\.(meta|index|data-\d{5}-of-\d{5})$", "", path.name))
 
 
 def _meta(prefix: Path) -> Path:
@@ -55,11 +56,10 @@ def _meta(prefix: Path) -> Path:
     return meta
 
 
-def _read_meta(path: Path) -> Graph:
+def _read_meta(path: Path) -> MetaGraphDef:
     try:
-        meta = MetaGraphDef.FromString(path.read_bytes())
+        return MetaGraphDef.FromString(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except DecodeError as error:
         raise ModelError(f"{path}: not a MetaGraph, or cut short; copy it again") from error
-    return Graph.from_graph_def(meta.graph_def)

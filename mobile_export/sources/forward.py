@@ -1,4 +1,7 @@
-"""From a whole training graph to the forward network between the public inputs and outputs."""
+"""From a whole training graph to the forward network between the public inputs and outputs.
+
+The branches that inference takes are chosen before the variables are frozen: the others write to them.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +12,11 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
 from mobile_export.sources import signature
 from mobile_export.target import Constant, Model
-from mobile_export.tensors import dtype_name, numpy_dtype
+from mobile_export.tensors import numpy_dtype
+from mobile_export.transforms.drop_control_edges import drop_control_edges
+from mobile_export.transforms.inline_functions import inline_functions
+from mobile_export.transforms.resolve_switches import resolve_switches
+from mobile_export.transforms.strip import strip
 
 _DROPPED_ATTRIBUTES = ("_class", "_output_shapes")
 """Colocation and recorded shapes: meaningless or wrong once parts of the graph are gone."""
@@ -32,15 +39,22 @@ def forward_graph(whole: Graph, model: Model, freeze: Callable[[Graph], Graph]) 
     """
     graph = whole.copy()
     _fix_constants(graph, model.constants)
-    graph.outputs = _outputs(graph, model)
     graph.inputs = _named_inputs(graph, model)
     _switch_training_off(graph)
-    graph.prune()
-    for node in graph.nodes.values():
+    graph.outputs = _outputs(graph, model)
+    return _described(freeze(_network(graph)), model)
+
+
+def _network(graph: Graph) -> Graph:
+    """What inference runs of `graph`, on whatever device there is."""
+    for step in (strip, inline_functions, resolve_switches, drop_control_edges):
+        graph = step(graph)
+    inner = [node for function in graph.library.function for node in function.node_def]
+    for node in [*graph.nodes.values(), *inner]:
         node.device = ""
         for key in _DROPPED_ATTRIBUTES:
             node.attr.pop(key, None)
-    return _described(freeze(graph), model)
+    return graph
 
 
 def _fix_constants(graph: Graph, constants: Sequence[Constant]) -> None:
@@ -50,6 +64,8 @@ def _fix_constants(graph: Graph, constants: Sequence[Constant]) -> None:
         dtype = numpy_dtype(attribute(node, "dtype").type)
         if dtype is None:
             raise ModelError(f"model.constants[{index}]: {tensor!r} is no placeholder of a numeric type")
+        if dtype.kind in "biu" and np.asarray(constant.value).astype(dtype) != constant.value:
+            raise ModelError(f"model.constants[{index}]: {tensor!r} is {dtype} and cannot be {constant.value}")
         graph.set_constant(node.name, np.asarray(constant.value, dtype))
 
 
@@ -64,25 +80,28 @@ def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
     names = signature.public_names(graph, found)
     specs = [TensorSpec(name, tensor, "", None) for name, tensor in zip(names, found, strict=True)]
     if len(specs) != 1:
-        raise signature.ambiguous("output", _typed(graph, specs))
+        raise signature.ambiguous("output", _typed(replace(graph, outputs=tuple(specs))))
     return tuple(specs)
 
 
-def _typed(graph: Graph, specs: Sequence[TensorSpec]) -> list[TensorSpec]:
-    """Candidates with the dtype that their node declares, where it does."""
-    typed = []
-    for spec in specs:
-        node = graph.nodes[node_name(spec.tensor)]
-        number = attribute(node, "T").type or attribute(node, "dtype").type or attribute(node, "DstT").type
-        typed.append(replace(spec, dtype=dtype_name(number) if number else ""))
-    return typed
+def _typed(graph: Graph) -> list[TensorSpec]:
+    """The outputs of `graph`, which are candidates, as TensorFlow infers them, or as far as their nodes say."""
+    specs = graph.outputs
+    try:
+        return list(signature.describe(_network(graph), [s.tensor for s in specs], [s.name for s in specs]))
+    except ModelError:
+        return [replace(s, dtype=signature.declared_dtype(graph, s.tensor) or "unknown type") for s in specs]
 
 
 def _named_inputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(i.name, signature.check_tensor(graph, i.tensor, f"model.inputs[{index}].tensor"), "", None)
-        for index, i in enumerate(model.inputs)
-    )
+    specs = []
+    for index, named in enumerate(model.inputs):
+        key = f"model.inputs[{index}]"
+        spec = signature.input_spec(graph, named.name, signature.check_tensor(graph, named.tensor, f"{key}.tensor"))
+        if not spec.dtype:
+            raise ModelError(f"{key}.tensor: the type of {named.tensor!r} is not known; name a tensor behind it")
+        specs.append(spec)
+    return tuple(specs)
 
 
 def _switch_training_off(graph: Graph) -> None:

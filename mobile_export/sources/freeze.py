@@ -1,14 +1,26 @@
 """Variables become constants."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, MutableMapping
 
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, data_inputs, node_name, port
+from mobile_export.graph import Graph, attribute, data_inputs, node_name
 from mobile_export.ops import VARIABLES
-from mobile_export.protos import NodeDef
+from mobile_export.protos import FunctionDef, FunctionDefLibrary, NodeDef
 from mobile_export.tensors import Array, dtype_name, read_shape
+from mobile_export.transforms.patterns import called_functions, drop_unused_functions
+
+READERS = frozenset("ReadVariableOp ResourceGather ResourceGatherNd VariableShape".split())
+"""Operators that look at a resource variable."""
+
+_CARRIERS = frozenset("Identity Switch Merge Enter Exit NextIteration".split())
+_UPDATE = re.compile(r"Assign|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|(Resource)?(Sparse)?Apply|ResourceScatter")
+_INT32, _RESOURCE = 3, 20  # TensorFlow's numbers
+
+Kinds = MutableMapping[str, int]
+"""The DataType of the value that has taken a variable's place, by the names of the nodes that hold it or pass it on."""
 
 
 def freeze(graph: Graph, read: Callable[[str], Array]) -> Graph:
@@ -18,6 +30,8 @@ def freeze(graph: Graph, read: Callable[[str], Array]) -> Graph:
         Conv2D(x, ReadVariableOp(VarHandleOp))    =>  Conv2D(x, Identity(Const))
         ResourceGather(VarHandleOp, i)            =>  GatherV2(Const, i, 0)
 
+    Variables may pass through branches and loops; functions that take one get a copy that takes its value.
+
     Args:
         graph: stripped to what the outputs need.
         read: the value of a variable by its node's name.
@@ -26,11 +40,16 @@ def freeze(graph: Graph, read: Callable[[str], Array]) -> Graph:
         ModelError: the value's shape or type is not the variable's, or the forward graph writes to a variable.
     """
     graph = graph.copy()
+    kinds: Kinds = {}
     for name, node in list(graph.nodes.items()):
         if node.op in VARIABLES:
+            kinds[name] = attribute(node, "dtype").type
             graph.set_constant(name, _checked(node, read(name)))
-    for node in list(graph.nodes.values()):
-        _read_constant(graph, node)
+    functions = _Functions(graph)
+    for name in graph.topological_order():
+        functions.freeze_node(graph.nodes[name], kinds, graph.add_constant)
+    graph.library = functions.library()
+    drop_unused_functions(graph)
     return graph
 
 
@@ -50,59 +69,106 @@ def _checked(node: NodeDef, value: Array) -> Array:
     return value
 
 
-def _read_constant(graph: Graph, node: NodeDef) -> None:
-    """Make a reader of a resource variable read the constant that has taken its place."""
-    if node.op == "ReadVariableOp":
-        node.op = "Identity"
-        dtype = node.attr["dtype"].type
-        node.attr.clear()
-        node.attr["T"].type = dtype
+def _read_value(node: NodeDef, kind: int, kinds: Kinds, add_constant: Callable[[str, Array], str]) -> None:
+    """Make a reader of a variable read the value of type `kind`, and a carrier pass it on."""
+    if node.op.removeprefix("Ref") in _CARRIERS:
+        if attribute(node, "T").type == _RESOURCE or node.op.startswith("Ref"):
+            node.op = node.op.removeprefix("Ref")
+            node.attr["T"].type = kind
+            kinds[node.name] = kind
+    elif node.op == "ReadVariableOp":
+        _become(node, "Identity", T=kind)
+    elif node.op == "VariableShape":
+        _become(node, "Shape", T=kind, out_type=attribute(node, "out_type").type or _INT32)
+    elif node.op == "ResourceGatherNd":
+        _become(node, "GatherNd", Tparams=kind, Tindices=attribute(node, "Tindices").type)
     elif node.op == "ResourceGather":
-        axis = graph.add_constant(f"{node.name}/axis", np.asarray(0, np.int32))
-        node.op = "GatherV2"
-        attributes = {
-            "Tparams": attribute(node, "dtype").type,
-            "Tindices": attribute(node, "Tindices").type,
-            "Taxis": 3,
-        }
         batch_dims = attribute(node, "batch_dims").i
-        node.attr.clear()
-        for key, dtype in attributes.items():
-            node.attr[key].type = dtype
+        _become(node, "GatherV2", Tparams=kind, Tindices=attribute(node, "Tindices").type, Taxis=_INT32)
         node.attr["batch_dims"].i = batch_dims
-        node.input.insert(2, axis)
-    elif any(op in node.op for op in ("Assign", "Scatter", "Apply")) and _touches_constant(graph, node):
+        node.input.insert(2, add_constant(f"{node.name}/axis", np.asarray(batch_dims, np.int32)))
+    elif _UPDATE.match(node.op):
         raise ModelError(f"node {node.name!r} ({node.op}) changes a variable inside the forward graph; cut it off")
 
 
-def _touches_constant(graph: Graph, node: NodeDef) -> bool:
-    return bool(node.input) and node_name(node.input[0]) in graph.constants and node.op != "ScatterNd"
+def _become(node: NodeDef, op: str, **types: int) -> None:
+    node.op = op
+    node.attr.clear()
+    for key, number in types.items():
+        node.attr[key].type = number
 
 
-def checkpoint_keys(graph: Graph) -> Mapping[str, str]:
-    """Variable node → its key in the checkpoint, as the graph's own restore operators pair them.
+class _Functions:
+    """The functions of a graph, and copies of them that take values in place of variables."""
 
-    A variable that nothing restores is missing here; its key is its name then.
-    """
-    keys: dict[str, str] = {}
-    readers = graph.consumers()
-    for restore in [node for node in graph.nodes.values() if node.op == "RestoreV2"]:
-        names = graph.nodes.get(node_name(restore.input[1]))
-        if names is None or names.op != "Const":
-            continue
-        tensor_names = names.attr["value"].tensor.string_val
-        for reader, index in readers[restore.name]:
-            variable = _assigned(reader, readers)
-            place = port(reader.input[index])
-            if variable is not None and 0 <= place < len(tensor_names):
-                keys[variable] = tensor_names[place].decode()
-    return keys
+    def __init__(self, graph: Graph) -> None:
+        self._functions = {function.signature.name: function for function in graph.library.function}
+        self._frozen: dict[tuple[str, tuple[int | None, ...]], str] = {}
+
+    def library(self) -> FunctionDefLibrary:
+        """All of them."""
+        return FunctionDefLibrary(function=self._functions.values())
+
+    def freeze_node(self, node: NodeDef, kinds: Kinds, add_constant: Callable[[str, Array], str]) -> None:
+        """Make `node` take values where it takes variables."""
+        given = [kinds.get(node_name(name)) for name in data_inputs(node)]
+        if any(given) and any(name in self._functions for name in called_functions(node)):
+            self._freeze_call(node, given)
+        elif given and given[0] is not None:
+            _read_value(node, given[0], kinds, add_constant)
+
+    def _freeze_call(self, node: NodeDef, given: list[int | None]) -> None:
+        """Functions and types of a call, branch or loop; of the inputs, `given` are values now."""
+        key = "T" if "T" in node.attr else "Tin"
+        kinds = given[-len(node.attr[key].list.type) :]  # what chooses a branch is no argument of it
+        _replace_types(node, key, kinds)
+        called = [
+            v for value in node.attr.values() for v in ([value.func] if value.HasField("func") else value.list.func)
+        ]
+        for function in called:
+            function.name = self._freeze_function(function.name, tuple(kinds))
+        if "Tout" in node.attr:
+            node.attr["Tout"].list.type[:] = [o.type for o in self._functions[called[0].name].signature.output_arg]
+        for index, shape in enumerate(attribute(node, "output_shapes").list.shape):
+            if key == "T" and kinds[index] is not None:
+                shape.unknown_rank = True
+
+    def _freeze_function(self, name: str, kinds: tuple[int | None, ...]) -> str:
+        """The name of the copy of function `name` that takes values of types `kinds` (None: what it took before)."""
+        if (name, kinds) in self._frozen:
+            return self._frozen[name, kinds]
+        frozen = f"{name}_frozen_{len(self._frozen)}"
+        self._frozen[name, kinds] = frozen
+        function = FunctionDef()
+        function.CopyFrom(self._functions[name])
+        function.signature.name = frozen
+        self._functions[frozen] = function
+        held = _take_values(function, kinds)
+
+        def add_constant(name: str, value: Array) -> str:
+            node = Graph()
+            node.set_constant(name, value)
+            function.node_def.extend(node.to_graph_def().node)
+            return f"{name}:output:0"
+
+        for node in list(function.node_def):
+            self.freeze_node(node, held, add_constant)
+        for output in function.signature.output_arg:
+            output.type = held.get(node_name(function.ret[output.name]), output.type)
+        return frozen
 
 
-def _assigned(node: NodeDef, readers: Mapping[str, list[tuple[NodeDef, int]]]) -> str | None:
-    """The variable that `node`, or the Identity chain it starts, assigns to."""
-    while node.op == "Identity" and len(readers[node.name]) == 1:
-        node = readers[node.name][0][0]
-    if node.op in ("Assign", "AssignVariableOp"):
-        return node_name(data_inputs(node)[0])
-    return None
+def _replace_types(node: NodeDef, key: str, kinds: list[int | None]) -> None:
+    types = node.attr[key].list.type
+    types[:] = [kind or old for kind, old in zip(kinds, types, strict=True)]
+
+
+def _take_values(function: FunctionDef, kinds: tuple[int | None, ...]) -> Kinds:
+    """Change the types of arguments; what was said of the variables there is wrong for the values."""
+    held: Kinds = {}
+    for index, (argument, kind) in enumerate(zip(function.signature.input_arg, kinds, strict=True)):
+        if kind is not None:
+            argument.type = held[argument.name] = kind
+            function.arg_attr.pop(index, None)
+            function.resource_arg_unique_id.pop(index, None)
+    return held

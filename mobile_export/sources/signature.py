@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import (
@@ -15,15 +16,19 @@ from mobile_export.graph import (
     node_name,
     port,
 )
-from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, SHAPE_OPS, VARIABLES
+from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, RUNNABLE, SHAPE_OPS, VARIABLES
 from mobile_export.protos import NodeDef
 from mobile_export.session import Session
+from mobile_export.sources.freeze import READERS
+from mobile_export.tensors import dtype_name, read_shape
+from mobile_export.transforms.drop_control_edges import OBSERVERS
+from mobile_export.transforms.patterns import drop_unused_functions
 
 _UPDATES = re.compile(
     r"(Assign|Scatter(Nd)?(Add|Sub|Update)|(Resource)?(Sparse)?Apply|Resource(Scatter|Apply)|.*Grad(V\d)?$)"
 )
 _OBSERVERS = re.compile(
-    r"(Save|Restore|Merge(Summary|V2Checkpoints)|.*Summary|.*Queue|.*Reader|.*Dataset|.*Iterator|NoOp$|Print|Assert|"
+    r"(Save|Restore|Merge(Summary|V2Checkpoints)|.*Summary|.*Queue|.*Reader|.*Dataset|.*Iterator|NoOp$|PrintV2|Assert|"
     r"VarIsInitialized|IsVariableInitialized|ShardedFilename|WriteFile)"
 )
 _UPDATE_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables(_\d+)?)/")
@@ -51,7 +56,7 @@ def find_outputs(graph: Graph) -> list[str]:
     cones = _Cones(graph)
     readers = {name: {r.name for r, i in found if port(r.input[i]) >= 0} for name, found in graph.consumers().items()}
     updates = {n.name for n in graph.nodes.values() if _UPDATES.match(n.op) or _UPDATE_SCOPE.search(n.name)}
-    peeled = updates | {n.name for n in graph.nodes.values() if _OBSERVERS.match(n.op)}
+    peeled = updates | {n.name for n in graph.nodes.values() if _observes(n, readers)}
     while True:
         sinks = [name for name in graph.nodes if name not in peeled and readers.get(name, set()) <= peeled]
         feeding = {name for name in sinks if readers.get(name) and readers[name] <= updates}
@@ -61,6 +66,11 @@ def find_outputs(graph: Graph) -> list[str]:
             return [f"{name}:0" for name in sinks]
         updates |= feeding
         peeled |= feeding | silent | first_steps
+
+
+def _observes(node: NodeDef, readers: Mapping[str, set[str]]) -> bool:
+    """Whether `node` only watches; one that passes on what it sees is part of the network where somebody reads that."""
+    return bool(_OBSERVERS.match(node.op)) or (node.op in OBSERVERS and not readers.get(node.name))
 
 
 def _is_first_step(node: NodeDef, alone: bool) -> bool:
@@ -137,13 +147,43 @@ def check_tensor(graph: Graph, tensor: str, key: str) -> str:
 
 
 def describe(graph: Graph, tensors: Sequence[str], names: Sequence[str]) -> tuple[TensorSpec, ...]:
-    """Specs of `tensors` under public `names`, dtypes and shapes as TensorFlow infers them."""
+    """Specs of `tensors` under public `names`, dtypes and shapes as TensorFlow infers them; nothing is run."""
     part = Graph(graph.nodes, graph.constants, library=graph.library, versions=graph.versions)
-    with Session(part) as session:
+    with Session(part, allowed=RUNNABLE | VARIABLES | READERS) as session:
         return tuple(
             TensorSpec(name, canonical(tensor), session.dtype(tensor), session.shape(tensor))
             for name, tensor in zip(names, tensors, strict=True)
         )
+
+
+def input_spec(graph: Graph, name: str, tensor: str) -> TensorSpec:
+    """The spec of a tensor that becomes an input, whatever computes it in the graph.
+
+    Where TensorFlow cannot tell, its node says what it can; the dtype is empty and the shape None when it does not.
+    """
+    node = graph.nodes[node_name(tensor)]
+    declared = TensorSpec(name, tensor, declared_dtype(graph, tensor), None)
+    if node.op in PLACEHOLDERS:
+        return replace(declared, shape=read_shape(node.attr["shape"].shape) if "shape" in node.attr else None)
+    part = graph.copy()
+    part.inputs, part.outputs = (), (declared,)
+    part.prune()
+    drop_unused_functions(part)
+    try:
+        return describe(part, [tensor], [name])[0]
+    except ModelError:
+        return declared
+
+
+def declared_dtype(graph: Graph, tensor: str) -> str:
+    """The dtype of `tensor` as its node's attributes have it; empty where they have none."""
+    node = graph.nodes[node_name(tensor)]
+    for key in ("output_types", "component_types", "Tout"):
+        types = attribute(node, key).list.type
+        if port(tensor) < len(types):
+            return dtype_name(types[port(tensor)])
+    number = next((t for key in ("dtype", "DstT", "out_type", "T") if (t := attribute(node, key).type)), 0)
+    return dtype_name(number) if number else ""
 
 
 def public_names(graph: Graph, tensors: Sequence[str]) -> list[str]:

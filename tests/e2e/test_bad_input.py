@@ -1,6 +1,11 @@
 """Everything a user can get wrong: one message, the right exit code, and what was published stays as it was."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +136,10 @@ MISTAKES = {
     "fewer labels than samples": Mistake(evaluation(fewer_labels), 3, ("same number of samples",)),
     "labels out of range": Mistake(evaluation(wrong_labels), 3, ("between 5 and 14", "classes 0 to 9")),
     "labels that are no classes": Mistake(evaluation(float_labels), 3, ("are float32", "integers")),
+    "too few labels' names": Mistake(
+        file("examples/digits/labels.txt", truncate), 3, ("labels.txt: has 5 lines", "'probabilities' has 10 classes")
+    ),
+    "no labels' names": Mistake(file("examples/digits/labels.txt", Path.unlink), 3, ("labels.txt: cannot be read",)),
     "damaged data archive": Mistake(
         file("examples/digits/calibration.npz", truncate), 3, ("calibration.npz: cannot be read",)
     ),
@@ -202,6 +211,22 @@ def test_gate_warn_publishes_and_marks(copy, mobile_export) -> None:
     ran = mobile_export("build", copy / "targets/android.toml", "--out", copy / "out", "--gate", "warn")
     assert ran.code == 0, ran.err
     assert load_manifest(copy / "out/android").gate == "warn"
+    assert "warning: android: published although limits were missed" in ran.err
+
+
+def test_an_interrupted_build_publishes_nothing_and_stops_its_workers(copy) -> None:
+    before = tree(copy / "out")
+    command = [sys.executable, "-m", "mobile_export", "build", "targets/android.toml", "--no-cache"]
+    building = subprocess.Popen(command, cwd=copy, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert building.stderr.readline().startswith("android:")
+    time.sleep(1)
+    os.killpg(building.pid, signal.SIGINT)  # as a terminal does
+    _, complaint = building.communicate(timeout=30)
+    assert building.returncode == 130
+    assert "interrupted" in complaint
+    assert "Traceback" not in complaint
+    assert tree(copy / "out") == before
+    assert sorted(p.name for p in (copy / "out").iterdir()) == ["android", "ios"]
 
 
 def test_one_artifact_alone_leaves_the_others(copy, mobile_export) -> None:

@@ -1,0 +1,103 @@
+"""What is to be built: targets read and checked, and everything hashed that could change an output."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobile_export import keys
+from mobile_export.errors import TargetError
+from mobile_export.formats import FORMATS, Request
+from mobile_export.manifest import sha256_of
+from mobile_export.metrics import METRICS
+from mobile_export.sources import detect
+from mobile_export.target import Artifact, Choices, Target, load_target
+from mobile_export.transforms import TRANSFORMS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A target whose files and tools are known.
+
+    Attributes:
+        path: the target file.
+        form: name of the model's source.
+        source, data: sha256 by file name and by role.
+        versions: tools that shape the bytes.
+        keys: by artifact name.
+    """
+
+    path: Path
+    target: Target
+    form: str
+    source: dict[str, str]
+    data: dict[str, str]
+    versions: dict[str, str]
+    keys: dict[str, str]
+
+
+def choices() -> Choices:
+    """The units that a target may name."""
+    precisions = {name: unit.precisions for name, unit in FORMATS.items()}
+    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=tuple(TRANSFORMS))
+
+
+def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
+    """Read target files, and check what no single key can tell.
+
+    Raises:
+        TargetError: lists everything that is wrong in all of them.
+    """
+    targets, wrong = [], []
+    for path in paths:
+        try:
+            target = load_target(path, choices())
+        except TargetError as error:
+            wrong.append(str(error))
+            continue
+        targets.append((path, target))
+        wrong += [f"{path}: {problem}" for problem in _problems(target, artifact)]
+    names = [target.name for _, target in targets]
+    wrong += [
+        f"more than one target is named {name!r}; rename one"
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    if wrong:
+        raise TargetError("\n".join(wrong))
+    return targets
+
+
+def _problems(target: Target, artifact: str | None) -> list[str]:
+    found = []
+    if artifact is not None and artifact not in [a.name for a in target.artifacts]:
+        found.append(f"has no artifact {artifact!r}; it has {', '.join(a.name for a in target.artifacts)}")
+    for index, a in enumerate(target.artifacts):
+        if a.precision in FORMATS[a.format].calibrated and target.data.calibration is None:
+            found.append(f"artifacts[{index}].precision: {a.precision} needs calibration data; add [data] calibration")
+    return found
+
+
+def plan(path: Path, target: Target) -> Plan:
+    """Hash everything that could change an output; reads files, loads no framework.
+
+    Raises:
+        ModelError: the model or a data file is missing.
+    """
+    form, source = detect(target.model.source)
+    hashes = {file.name: sha256_of(file) for file in source.files(target.model.source)}
+    data = keys.data_hashes(target)
+    tools = {a.name: keys.versions(FORMATS[a.format].tools) for a in target.artifacts}
+    merged = {name: version for found in tools.values() for name, version in found.items()}
+    by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
+    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name)
+
+
+def file_of(target: Target, artifact: Artifact) -> str:
+    """Where an artifact lies in the published folder; names are unique across targets, since Xcode flattens folders."""
+    return f"assets/models/{target.name}/{artifact.name}{FORMATS[artifact.format].suffix}"
+
+
+def request_for(artifact: Artifact, path: Path) -> Request:
+    """What the artifact's format is asked to write to `path`."""
+    allowed = FORMATS[artifact.format].precisions[artifact.precision]
+    interface = artifact.interface or allowed[0]
+    return Request(artifact.name, path, artifact.precision, interface, artifact.allow_float_operators)
