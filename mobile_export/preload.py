@@ -2,9 +2,13 @@
 
 import contextlib
 import os
+import signal
 
 from mobile_export.errors import MissingToolError
 from mobile_export.session import import_tensorflow
+
+# Ctrl-C reaches every process of a terminal; the build hears it and ends its workers, which inherit this
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 _silence = os.open(os.devnull, os.O_WRONLY)
 _stderr = os.dup(2)

@@ -152,7 +152,10 @@ def _tail(log: Path) -> str:
 
 def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The worker's main: everything that libraries print goes to the log."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except FileNotFoundError:
+        return  # the build was interrupted while this worker was being started, and has cleaned up
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     _limit_memory()

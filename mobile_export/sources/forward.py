@@ -90,7 +90,7 @@ def _typed(graph: Graph) -> list[TensorSpec]:
     try:
         return list(signature.describe(_network(graph), [s.tensor for s in specs], [s.name for s in specs]))
     except ModelError:
-        return [replace(s, dtype=signature.declared_dtype(graph, s.tensor) or "unknown type") for s in specs]
+        return [signature.declared(graph, spec.name, spec.tensor) for spec in specs]
 
 
 def _named_inputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import (
@@ -22,6 +21,7 @@ from mobile_export.session import Session
 from mobile_export.sources.freeze import READERS
 from mobile_export.tensors import dtype_name, read_shape
 from mobile_export.transforms.drop_control_edges import OBSERVERS
+from mobile_export.transforms.operators import output_dtype
 from mobile_export.transforms.patterns import drop_unused_functions
 
 _UPDATES = re.compile(
@@ -40,6 +40,7 @@ _FLATTENING = frozenset({"Identity", "Reshape", "Squeeze"})
 _TRAINING_SWITCH = re.compile(
     r"(^|[/_])(is_?train(ing)?|train(ing)?(_?(mode|phase|flag))?|phase(_?train)?|keras_learning_phase)(_\d+)?$", re.I
 )
+_TENSOR = re.compile(r"[^:^]+(:\d+)?")
 _BOOL = 10  # TensorFlow's number
 
 LISTED = 12
@@ -79,6 +80,10 @@ def _is_first_step(node: NodeDef, alone: bool) -> bool:
     return node.op in _METRIC_OPS or (node.op in _FLATTENING and unnamed and not alone)
 
 
+def _is_source(node: NodeDef) -> bool:
+    return node.op in PLACEHOLDERS or "Iterator" in node.op or "Dequeue" in node.op
+
+
 class _Cones:
     """What each node depends on by data: placeholders, and of them the features, which reach a layer's weights.
 
@@ -86,25 +91,29 @@ class _Cones:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self._nodes = graph.nodes
         self._placeholders: dict[str, frozenset[str]] = {}
         self._variables: dict[str, bool] = {}
         self._features: dict[str, frozenset[str]] = {}
+        self._sources = {n.name for n in graph.nodes.values() if _is_source(n) or graph.is_input(n.name)}
         for name in graph.topological_order():
             self._add(graph.nodes[name])
 
     def _add(self, node: NodeDef) -> None:
-        sources = [node_name(i) for i in data_inputs(node) if node_name(i) in self._placeholders]
-        if node.op in SHAPE_OPS | LOSSES:
-            sources = []
-        own = frozenset({node.name}) if node.op in PLACEHOLDERS or "Iterator" in node.op else frozenset()
-        placeholders = own.union(*(self._placeholders[s] for s in sources))
-        features = frozenset[str]().union(*(self._features[s] for s in sources))
-        if node.op in LAYERS and any(self._variables[s] and not self._placeholders[s] for s in sources):
+        inputs = [i for i in data_inputs(node) if node_name(i) in self._placeholders]
+        if node.op in SHAPE_OPS | LOSSES or node.name in self._sources:
+            inputs = []
+        placeholders = frozenset[str]().union(*map(self._data, inputs))
+        features = frozenset[str]().union(*(self._features[node_name(i)] for i in inputs))
+        if node.op in LAYERS and any(self._variables[node_name(i)] and not self._data(i) for i in inputs):
             features |= placeholders
         self._placeholders[node.name] = placeholders
-        self._variables[node.name] = node.op in VARIABLES or any(self._variables[s] for s in sources)
+        self._variables[node.name] = node.op in VARIABLES or any(self._variables[node_name(i)] for i in inputs)
         self._features[node.name] = features
+
+    def _data(self, tensor: str) -> frozenset[str]:
+        """The placeholders behind `tensor`; each output of an input pipeline is one of its own."""
+        name = node_name(tensor)
+        return frozenset({canonical(tensor)}) if name in self._sources else self._placeholders[name]
 
     def answers(self, name: str) -> bool:
         """Whether `name` computes something from inputs and weights, and from nothing else."""
@@ -139,11 +148,30 @@ def check_tensor(graph: Graph, tensor: str, key: str) -> str:
     Raises:
         ModelError: it has not; names the nearest ones.
     """
-    if node_name(tensor) in graph.nodes:
-        return canonical(tensor)
-    near = difflib.get_close_matches(node_name(tensor), graph.nodes, n=3, cutoff=0.5)
-    hint = f"; the nearest names are {', '.join(repr(n + ':0') for n in near)}" if near else ""
-    raise ModelError(f"{key}: the model has no tensor {tensor!r}{hint}")
+    if not _TENSOR.fullmatch(tensor):
+        raise ModelError(f"{key}: {tensor!r} names no tensor; write NODE:0")
+    if node_name(tensor) not in graph.nodes:
+        near = difflib.get_close_matches(node_name(tensor), graph.nodes, n=3, cutoff=0.5)
+        hint = f"; the nearest names are {', '.join(repr(n + ':0') for n in near)}" if near else ""
+        raise ModelError(f"{key}: the model has no tensor {tensor!r}{hint}")
+    if _dtype(graph, tensor) is None:
+        raise ModelError(f"{key}: {node_name(tensor)!r} has no output {port(tensor)}")
+    return canonical(tensor)
+
+
+def _dtype(graph: Graph, tensor: str) -> int | None:
+    functions = {function.signature.name: function for function in graph.library.function}
+    return output_dtype(graph.nodes[node_name(tensor)], port(tensor), functions)
+
+
+def declared(graph: Graph, name: str, tensor: str) -> TensorSpec:
+    """The spec of `tensor` as its own node has it; an empty dtype and no shape where that does not say."""
+    node, dtype = graph.nodes[node_name(tensor)], _dtype(graph, tensor)
+    shapes = [*attribute(node, "output_shapes").list.shape, *attribute(node, "_output_shapes").list.shape]
+    shape = read_shape(shapes[port(tensor)]) if port(tensor) < len(shapes) else None
+    if node.op in PLACEHOLDERS and "shape" in node.attr:
+        shape = read_shape(node.attr["shape"].shape)
+    return TensorSpec(name, canonical(tensor), dtype_name(dtype) if dtype else "", shape)
 
 
 def describe(graph: Graph, tensors: Sequence[str], names: Sequence[str]) -> tuple[TensorSpec, ...]:
@@ -157,33 +185,18 @@ def describe(graph: Graph, tensors: Sequence[str], names: Sequence[str]) -> tupl
 
 
 def input_spec(graph: Graph, name: str, tensor: str) -> TensorSpec:
-    """The spec of a tensor that becomes an input, whatever computes it in the graph.
-
-    Where TensorFlow cannot tell, its node says what it can; the dtype is empty and the shape None when it does not.
-    """
-    node = graph.nodes[node_name(tensor)]
-    declared = TensorSpec(name, tensor, declared_dtype(graph, tensor), None)
-    if node.op in PLACEHOLDERS:
-        return replace(declared, shape=read_shape(node.attr["shape"].shape) if "shape" in node.attr else None)
+    """The spec of a tensor that becomes an input: as TensorFlow infers it from what computes it, or as declared."""
+    spec = declared(graph, name, tensor)
+    if graph.nodes[node_name(tensor)].op in PLACEHOLDERS:
+        return spec
     part = graph.copy()
-    part.inputs, part.outputs = (), (declared,)
+    part.inputs, part.outputs = (), (spec,)
     part.prune()
     drop_unused_functions(part)
     try:
         return describe(part, [tensor], [name])[0]
     except ModelError:
-        return declared
-
-
-def declared_dtype(graph: Graph, tensor: str) -> str:
-    """The dtype of `tensor` as its node's attributes have it; empty where they have none."""
-    node = graph.nodes[node_name(tensor)]
-    for key in ("output_types", "component_types", "Tout"):
-        types = attribute(node, key).list.type
-        if port(tensor) < len(types):
-            return dtype_name(types[port(tensor)])
-    number = next((t for key in ("dtype", "DstT", "out_type", "T") if (t := attribute(node, key).type)), 0)
-    return dtype_name(number) if number else ""
+        return spec
 
 
 def public_names(graph: Graph, tensors: Sequence[str]) -> list[str]:

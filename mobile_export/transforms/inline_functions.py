@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, canonical, control_inputs, data_inputs, node_name, short
-from mobile_export.protos import AttrValue, FunctionDef, GraphDef, NameAttrList, NodeDef, OpDef
-from mobile_export.session import import_tensorflow
+from mobile_export.protos import FunctionDef, GraphDef, NameAttrList, NodeDef
 from mobile_export.tensors import Array
+from mobile_export.transforms.operators import Functions, node_outputs
 from mobile_export.transforms.patterns import called_functions, drop_unused_functions, values_where_known
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -15,8 +15,6 @@ _CASES = frozenset({"Case", "StatelessCase"})
 
 MOST_NODES = 1 << 20
 """Nodes that a graph may grow to: functions that call functions twice each grow without bounds."""
-
-Functions = Mapping[str, FunctionDef]
 
 
 def inline_functions(graph: Graph) -> Graph:
@@ -104,7 +102,7 @@ class _Call:
         self._function = functions[called.name]
         given = data_inputs(call)[1 if call.op in _IFS | _CASES else 0 :]
         self._arguments = {a.name: t for a, t in zip(self._function.signature.input_arg, given, strict=True)}
-        self._inner = {node.name: node for node in self._function.node_def}
+        self._inner = {node.name: self._with_attributes(node) for node in self._function.node_def}
         self._names = {name: self._take(f"{call.name}/{name}") for name in self._inner}
         if len(graph.nodes) > MOST_NODES:
             raise ModelError(f"node {self.name!r} calls functions that together make more than {MOST_NODES} nodes")
@@ -117,7 +115,7 @@ class _Call:
 
     def add_nodes(self) -> None:
         """Put the function's nodes into the graph."""
-        body = Graph.from_graph_def(GraphDef(node=[self._node(node) for node in self._function.node_def]))
+        body = Graph.from_graph_def(GraphDef(node=[self._node(node) for node in self._inner.values()]))
         self._graph.nodes |= body.nodes
         self._graph.constants |= body.constants
 
@@ -141,13 +139,16 @@ class _Call:
         node.input.extend(self._tensor(name) for name in inner.input)
         if not any(node_name(name) in self._inner for name in inner.input):
             node.input.extend(self._control)
-        for key, value in inner.attr.items():
-            node.attr[key].CopyFrom(self._attribute(value))
         return node
 
-    def _attribute(self, value: AttrValue) -> AttrValue:
-        """`value`, or what the call says where the function leaves it open."""
-        return self._attributes[value.placeholder] if value.placeholder else value
+    def _with_attributes(self, inner: NodeDef) -> NodeDef:
+        """`inner`, with what the call says where the function leaves an attribute open."""
+        node = NodeDef()
+        node.CopyFrom(inner)
+        for key, value in inner.attr.items():
+            if value.placeholder:
+                node.attr[key].CopyFrom(self._attributes[value.placeholder])
+        return node
 
     def _tensor(self, name: str) -> str:
         """`argument`, `node:output:index` or `^node`, as the graph around the call says it."""
@@ -159,32 +160,14 @@ class _Call:
         output, index = place
         return short(f"{self._names[source]}:{self._first_port(self._inner[source], output) + int(index)}")
 
-    def _first_port(self, node: NodeDef, output: str) -> int:
-        """The port at which the operator's output `output` begins."""
+    def _first_port(self, node: NodeDef, name: str) -> int:
+        """The port at which the operator's output `name` begins."""
         first = 0
-        for argument in self._definition(node).output_arg:
-            if argument.name == output:
+        for output in node_outputs(node, self._functions) or ():
+            if output.name == name:
                 return first
-            first += self._width(node, argument)
-        raise ModelError(f"node {node.name!r} of a function ({node.op}) has no output {output!r}")
-
-    def _width(self, node: NodeDef, argument: "OpDef.ArgDef") -> int:
-        if argument.number_attr:
-            return int(self._attribute(attribute(node, argument.number_attr)).i)
-        if argument.type_list_attr:
-            return len(self._attribute(attribute(node, argument.type_list_attr)).list.type)
-        return 1
-
-    def _definition(self, node: NodeDef) -> OpDef:
-        if node.op in self._functions:
-            return self._functions[node.op].signature
-        import_tensorflow()
-        from tensorflow.python.framework import op_def_registry
-
-        definition: OpDef | None = op_def_registry.get(node.op)
-        if definition is None:
-            raise ModelError(f"node {node.name!r} of a function has the operator {node.op!r}, which is not known")
-        return definition
+            first += len(output.dtypes)
+        raise ModelError(f"node {node.name!r} of a function: no output {name!r} of {node.op} is known")
 
 
 def _wait_instead(graph: Graph, instead: Mapping[str, list[str]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mobile_export.graph import Graph
+from mobile_export.protos import MetaGraphDef
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.sources import detect
 from mobile_export.sources.forward import find_inputs
@@ -77,9 +78,29 @@ def load(path: Path, **model: Any) -> Graph:
     return apply(graph, named(INFERENCE), None)[0]
 
 
-def assert_serves(saved: Saved, graph: Graph, exact: bool = True) -> None:
+def edit(saved: Saved, change: Callable[[Any], object]) -> None:
+    """Change the saved graph, as a MetaGraphDef."""
+    path = Path(f"{saved.prefix}.meta")
+    meta = MetaGraphDef.FromString(path.read_bytes())
+    change(meta)
+    path.write_bytes(meta.SerializeToString())
+
+
+def rename_op(old: str, new: str) -> Callable[[Any], None]:
+    """An edit: every node `old` has the operator `new` now."""
+
+    def change(meta: Any) -> None:
+        nodes = [node for node in meta.graph_def.node if node.op == old]
+        assert nodes
+        for node in nodes:
+            node.op = new
+
+    return change
+
+
+def assert_serves(saved: Saved, graph: Graph) -> None:
     """The graph answers as TensorFlow did, and holds nothing of the training."""
-    feeds = {spec.name: saved.samples[spec.tensor] for spec in graph.inputs}
+    feeds = dict(zip([spec.name for spec in graph.inputs], saved.samples.values(), strict=True))
     with Session(graph) as session:
         answers = session(feeds)
     assert [spec.tensor for spec in graph.outputs] == list(saved.answers)
