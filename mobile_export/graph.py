@@ -204,6 +204,17 @@ class Graph:
                 todo += [node_name(i) for i in self.nodes[name].input]
         return seen
 
+    def downstream(self, names: Iterable[str]) -> set[str]:
+        """The nodes `names`, and all that read them or wait for them, directly or not."""
+        readers = self.consumers()
+        todo, seen = list(names), set[str]()
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo += [reader.name for reader, _ in readers[name]]
+        return seen
+
     def prune(self) -> None:
         """Drop every node that no public output needs; public inputs stay, and nothing behind them does."""
         inputs = {node_name(spec.tensor) for spec in self.inputs}

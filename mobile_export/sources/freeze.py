@@ -151,8 +151,10 @@ class _Functions:
             function.node_def.extend(node.to_graph_def().node)
             return f"{name}:output:0"
 
+        reads = [node for node in function.node_def if node.op == "ReadVariableOp"]
         for node in list(function.node_def):
             self.freeze_node(node, held, add_constant)
+        _rename_results(function, [node.name for node in reads if node.op == "Identity"])
         for output in function.signature.output_arg:
             output.type = held.get(node_name(function.ret[output.name]), output.type)
         return frozen
@@ -161,6 +163,15 @@ class _Functions:
 def _replace_types(node: NodeDef, key: str, kinds: list[int | None]) -> None:
     types = node.attr[key].list.type
     types[:] = [kind or old for kind, old in zip(kinds, types, strict=True)]
+
+
+def _rename_results(function: FunctionDef, reads: list[str]) -> None:
+    """In functions, results go by name: what a ReadVariableOp calls `value`, an Identity calls `output`."""
+    renamed = {f"{name}:value:0": f"{name}:output:0" for name in reads}
+    for node in function.node_def:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    for key, name in function.ret.items():
+        function.ret[key] = renamed.get(name, name)
 
 
 def _take_values(function: FunctionDef, kinds: tuple[int | None, ...]) -> Kinds:

@@ -3,6 +3,9 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import (
@@ -32,10 +35,17 @@ _OBSERVERS = re.compile(
     r"VarIsInitialized|IsVariableInitialized|ShardedFilename|WriteFile)"
 )
 _UPDATE_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables(_\d+)?)/")
-_LOSS_SCOPE = re.compile(r"(^|/)[^/]*(loss|cross_entropy|accuracy|metrics?)[^/]*/", re.I)
+_LOSS = re.compile(
+    r"(^|/)[^/]*(loss|cross_entropy|accuracy|metrics?|mean_squared_error|absolute_difference)[^/]*(/|$)", re.I
+)
 _METRIC_OPS = frozenset({"ArgMax", "Cast", "Equal", "TopK", "TopKV2", "Round"})
 _FLATTENING = frozenset({"Identity", "Reshape", "Squeeze"})
 """First steps of losses and metrics, and no answers where only those read them; flattening only if more is left."""
+
+_REDUCTIONS = frozenset("All Any Max Mean Min Prod Sum".split())
+_DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
+_CALLS = frozenset("Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf".split())
+"""What they call may be layers."""
 
 _TRAINING_SWITCH = re.compile(
     r"(^|[/_])(is_?train(ing)?|train(ing)?(_?(mode|phase|flag))?|phase(_?train)?|keras_learning_phase)(_\d+)?$", re.I
@@ -52,7 +62,8 @@ def find_outputs(graph: Graph) -> list[str]:
 
     From the end of the graph, these are peeled off until nothing more is: savers, summaries and assertions; updates
     (assignments, gradients) and what feeds them alone; what depends on no input or no variable; losses and metrics,
-    which bring in a further placeholder, the labels, behind the last layer; and their first steps (an ArgMax, say).
+    which bring in a further placeholder, the labels, behind the last layer, or reduce a batch to one number; and their
+    first steps (an ArgMax, say).
     """
     cones = _Cones(graph)
     readers = {name: {r.name for r, i in found if port(r.input[i]) >= 0} for name, found in graph.consumers().items()}
@@ -62,7 +73,7 @@ def find_outputs(graph: Graph) -> list[str]:
         sinks = [name for name in graph.nodes if name not in peeled and readers.get(name, set()) <= peeled]
         feeding = {name for name in sinks if readers.get(name) and readers[name] <= updates}
         silent = {name for name in sinks if not cones.answers(name)}
-        first_steps = {n for n in sinks if readers.get(n) and _is_first_step(graph.nodes[n], alone=len(sinks) == 1)}
+        first_steps = {n for n in sinks if readers.get(n) and cones.is_first_step(graph.nodes[n], len(sinks) == 1)}
         if not feeding | silent | first_steps:
             return [f"{name}:0" for name in sinks]
         updates |= feeding
@@ -74,51 +85,78 @@ def _observes(node: NodeDef, readers: Mapping[str, set[str]]) -> bool:
     return bool(_OBSERVERS.match(node.op)) or (node.op in OBSERVERS and not readers.get(node.name))
 
 
-def _is_first_step(node: NodeDef, alone: bool) -> bool:
-    """A metric's ArgMax, or a loss's flattening that nobody gave a name."""
-    unnamed = node.name.rpartition("/")[2].startswith(node.op)
-    return node.op in _METRIC_OPS or (node.op in _FLATTENING and unnamed and not alone)
-
-
 def _is_source(node: NodeDef) -> bool:
     return node.op in PLACEHOLDERS or "Iterator" in node.op or "Dequeue" in node.op
 
 
-class _Cones:
-    """What each node depends on by data: placeholders, and of them the features, which reach a layer's weights.
+@dataclass(frozen=True)
+class _Cone:
+    """What a node depends on.
 
-    A shape depends on nothing: it is no answer, and its values are no data.
+    Attributes:
+        placeholders: by data. A shape depends on none: it is no answer, and its values are no data.
+        features: those placeholders that reach a layer's weights.
+        variable: whether on trained values.
+        loss: whether on a batch as a whole alone, or on what its name calls a loss or a metric.
+        compared: whether on a difference between an input and what layers made of it, as in an autoencoder's loss.
     """
 
+    placeholders: frozenset[str] = frozenset()
+    features: frozenset[str] = frozenset()
+    variable: bool = False
+    loss: bool = False
+    compared: bool = False
+
+
+class _Cones:
+    """The cone of each node."""
+
     def __init__(self, graph: Graph) -> None:
-        self._placeholders: dict[str, frozenset[str]] = {}
-        self._variables: dict[str, bool] = {}
-        self._features: dict[str, frozenset[str]] = {}
+        self._constants = graph.constants
+        self._cones: dict[str, _Cone] = {}
         self._sources = {n.name for n in graph.nodes.values() if _is_source(n) or graph.is_input(n.name)}
         for name in graph.topological_order():
-            self._add(graph.nodes[name])
+            self._cones[name] = self._cone(graph.nodes[name])
 
-    def _add(self, node: NodeDef) -> None:
-        inputs = [i for i in data_inputs(node) if node_name(i) in self._placeholders]
+    def _cone(self, node: NodeDef) -> _Cone:
+        read = [self._read(i) for i in data_inputs(node) if node_name(i) in self._cones]
         if node.op in SHAPE_OPS | LOSSES or node.name in self._sources:
-            inputs = []
-        placeholders = frozenset[str]().union(*map(self._data, inputs))
-        features = frozenset[str]().union(*(self._features[node_name(i)] for i in inputs))
-        if node.op in LAYERS and any(self._variables[node_name(i)] and not self._data(i) for i in inputs):
-            features |= placeholders
-        self._placeholders[node.name] = placeholders
-        self._variables[node.name] = node.op in VARIABLES or any(self._variables[node_name(i)] for i in inputs)
-        self._features[node.name] = features
+            read = []
+        data = [cone for cone in read if cone.placeholders]
+        placeholders = frozenset[str]().union(*(cone.placeholders for cone in data))
+        features = frozenset[str]().union(*(cone.features for cone in data))
+        is_layer = node.op in LAYERS | _CALLS and any(cone.variable and not cone.placeholders for cone in read)
+        differs = node.op in _DIFFERENCES and len({bool(cone.features) for cone in data}) > 1
+        return _Cone(
+            placeholders,
+            features | placeholders if is_layer else features,
+            variable=node.op in VARIABLES or any(cone.variable for cone in read),
+            loss=self._starts_a_loss(node) or (bool(data) and all(cone.loss for cone in data)),
+            compared=differs or (bool(data) and not is_layer and all(cone.compared for cone in data)),
+        )
 
-    def _data(self, tensor: str) -> frozenset[str]:
-        """The placeholders behind `tensor`; each output of an input pipeline is one of its own."""
+    def _starts_a_loss(self, node: NodeDef) -> bool:
+        """By its name, or since it reduces the first dimension, too; axes that are computed are usually all of them."""
+        if _LOSS.search(node.name):
+            return True
+        axes = self._constants.get(node_name(node.input[1])) if node.op in _REDUCTIONS else np.empty(0)
+        return axes is None or 0 in axes
+
+    def _read(self, tensor: str) -> _Cone:
+        """The cone of `tensor`; each output of an input pipeline is a placeholder of its own."""
         name = node_name(tensor)
-        return frozenset({canonical(tensor)}) if name in self._sources else self._placeholders[name]
+        return _Cone(frozenset({canonical(tensor)})) if name in self._sources else self._cones[name]
 
     def answers(self, name: str) -> bool:
-        """Whether `name` computes something from inputs and weights, and from nothing else."""
-        known = bool(self._features[name]) and self._features[name] == self._placeholders[name]
-        return known and not _LOSS_SCOPE.search(name)
+        """Whether `name` computes something for each sample from inputs and weights, and from nothing else."""
+        cone = self._cones[name]
+        return bool(cone.features) and cone.features == cone.placeholders and not cone.loss
+
+    def is_first_step(self, node: NodeDef, alone: bool) -> bool:
+        """A metric's ArgMax, or a loss's flattening or difference that nobody gave a name."""
+        unnamed = node.name.rpartition("/")[2].lower().startswith(node.op.lower())
+        flattens = node.op in _FLATTENING and not alone
+        return node.op in _METRIC_OPS or (unnamed and (flattens or self._cones[node.name].compared))
 
 
 def find_inputs(graph: Graph) -> list[str]:

@@ -58,7 +58,7 @@ def _baked(graph: Graph, session: Session, sizes: set[int]) -> list[_Place]:
     """Constant shapes that start with a baked-in batch, of nodes that read something of that batch."""
     if not sizes:
         return []
-    fed, constant = _downstream(graph), constant_nodes(graph)
+    fed, constant = graph.downstream(node_name(spec.tensor) for spec in graph.inputs), constant_nodes(graph)
     found = []
     for node in graph.nodes.values():
         index = _SHAPE_INPUT.get(node.op)
@@ -69,18 +69,6 @@ def _baked(graph: Graph, session: Session, sizes: set[int]) -> list[_Place]:
         reads_input = node.op == "Fill" or node_name(node.input[0]) in fed
         if shape and shape[0] in sizes and reads_input and written.ndim == 1 and written[0] == shape[0]:
             found.append(_Place(node.name, index, shape))
-    return found
-
-
-def _downstream(graph: Graph) -> set[str]:
-    readers = graph.consumers()
-    todo = [node_name(spec.tensor) for spec in graph.inputs]
-    found: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += [reader.name for reader, _ in readers[name]]
     return found
 
 

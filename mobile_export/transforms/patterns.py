@@ -29,15 +29,7 @@ def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
 
 def gated_nodes(graph: Graph) -> set[str]:
     """Nodes that may not run, or run many times: downstream of a branch or loop whose nodes are in the graph itself."""
-    readers = graph.consumers()
-    todo = [name for name, node in graph.nodes.items() if node.op in _GATES]
-    gated: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name not in gated:
-            gated.add(name)
-            todo += [reader.name for reader, _ in readers[name]]
-    return gated
+    return graph.downstream(name for name, node in graph.nodes.items() if node.op in _GATES)
 
 
 def cone(graph: Graph, tensors: Sequence[str], stop: Sequence[str] = ()) -> Graph:

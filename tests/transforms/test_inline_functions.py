@@ -1,0 +1,201 @@
+"""Functions as TensorFlow makes them, put where they are called; its place among the golden cases of the others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mobile_export.errors import ModelError
+from mobile_export.graph import Graph, TensorSpec
+from mobile_export.protos import FunctionDef
+from mobile_export.session import Session, import_tensorflow
+from mobile_export.transforms import apply, named
+from mobile_export.transforms.inline_functions import inline_functions
+
+tf = import_tensorflow()
+tf1 = tf.compat.v1
+CALLS = {"If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall"}
+SAMPLES = {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)}
+
+
+def graph_of(build: Callable[[Any], Any]) -> Graph:
+    with tf.Graph().as_default() as made:
+        tf.identity(build(tf1.placeholder(tf.float32, [None, 4], "x")), "y")
+    specs = [(TensorSpec(name, f"{name}:0", "float32", (-1, 4)),) for name in "xy"]
+    return Graph.from_graph_def(made.as_graph_def(), *specs)
+
+
+def inlined(graph: Graph) -> Graph:
+    """`graph` as the transform leaves it, which is held to answer as before by the runner."""
+    return apply(graph, named(["inline_functions"]), SAMPLES)[0]
+
+
+def default(value: Any) -> Any:
+    return tf1.placeholder_with_default(value, [])
+
+
+def two_ports(x: Any) -> Any:
+    """Arguments and results that are outputs 1 and 2 of something, within and without."""
+    parts = tf.split(x, [1, 1, 2], 1)
+
+    @tf.function
+    def swap(a: Any, b: Any) -> Any:
+        values, indices = tf.nn.top_k(b, 2)
+        return tf.unstack(values, axis=1)[1][:, None] * a, tf.cast(indices, tf.float32)
+
+    first, second = swap(parts[1], parts[2])
+    return tf.concat([second, first, parts[0]], 1)
+
+
+def nested(x: Any) -> Any:
+    inner = tf.function(lambda v: tf.nn.relu(v) * 2.0)
+    outer = tf.function(lambda v: inner(v) + inner(v + 1.0))
+    return tf1.cond(default(True), lambda: outer(inner(x)), lambda: x)
+
+
+def passing_through(x: Any) -> Any:
+    """Functions that return what they are given, one feeding the other."""
+    swap = tf.function(lambda a, b: (b, a))
+    return tf.concat(swap(*swap(*tf.split(x, 2, 1))), 1)
+
+
+def names_that_are_taken(x: Any) -> Any:
+    """`call/Relu`, `call/Relu_1` outside; the same names inside."""
+    f = tf.function(lambda v: tf.nn.relu(tf.nn.relu(v, name="Relu") - 1.0, name="Relu_1"))
+    outside = tf.nn.relu(tf.nn.relu(x, name="PartitionedCall/Relu"), name="PartitionedCall/Relu_2")
+    return f(x) + outside
+
+
+def defun(x: Any) -> Any:
+    """A function of TensorFlow 1, which is an operator of its own."""
+    from tensorflow.python.framework import function
+
+    @function.Defun(tf.float32)
+    def scaled(v: Any) -> Any:
+        return v * 3.0
+
+    return scaled(x)
+
+
+def waiting(x: Any) -> Any:
+    """Who waits for a call waits for its effects, and a call waits for what it is told to."""
+    f = tf.function(lambda v: v + 1.0)
+    with tf.control_dependencies([tf.nn.relu(x)]):
+        first = f(x)
+    with tf.control_dependencies([first.op]):
+        return f(tf.nn.relu(x))
+
+
+ACTS: dict[str, Callable[[Any], Any]] = {
+    "call": lambda x: tf.function(lambda v: v * 2.0)(x),
+    "if true": lambda x: tf1.cond(tf.constant(True), lambda: x + 1.0, lambda: x - 1.0),
+    "if false": lambda x: tf1.cond(tf.constant(False), lambda: x + 1.0, lambda: x - 1.0),
+    "if a default": lambda x: tf1.cond(tf.logical_not(default(True)), lambda: x + 1.0, lambda: x - 1.0),
+    "if a number": lambda x: tf.raw_ops.StatelessIf(
+        cond=np.int32(3), input=[x], Tout=[tf.float32],
+        then_branch=concrete(lambda v: v + 1.0), else_branch=concrete(lambda v: v - 1.0),
+    )[0],
+    "case": lambda x: tf.switch_case(default(1), [lambda: x, lambda: x + 1.0, lambda: x - 1.0]),
+    "case beyond": lambda x: tf.switch_case(default(7), [lambda: x, lambda: x + 1.0, lambda: x - 1.0]),
+    "ports": two_ports,
+    "nested": nested,
+    "passing through": passing_through,
+    "names": names_that_are_taken,
+    "defun": defun,
+    "waiting": waiting,
+}  # fmt: skip
+
+
+def concrete(f: Callable[[Any], Any]) -> Any:
+    return tf.function(f).get_concrete_function(tf.TensorSpec([None, 4]))
+
+
+@pytest.mark.parametrize("build", ACTS.values(), ids=ACTS)
+def test_acts(build: Callable[[Any], Any]) -> None:
+    before = graph_of(build)
+    called = {function.signature.name for function in before.library.function}
+    after = inlined(before)
+    assert called
+    assert not [node for node in after.nodes.values() if node.op in CALLS | called]
+    assert not after.library.function
+    assert any(name.startswith("^") for node in after.nodes.values() for name in node.input) == (build is waiting)
+
+
+def unknown_branch(x: Any) -> Any:
+    return tf1.cond(tf.reduce_sum(x) > 0, lambda: x + 1.0, lambda: x - 1.0)
+
+
+def loop(x: Any) -> Any:
+    halve = tf.function(lambda v: v / 2.0)
+    return tf1.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, halve(v)), (0, x))[1]
+
+
+@pytest.mark.parametrize("build", [unknown_branch, loop])
+def test_stays(build: Callable[[Any], Any]) -> None:
+    before = graph_of(build)
+    after = inlined(before)
+    assert list(after.nodes) == [name for name in before.nodes if name in after.nodes]
+    assert {node.op for node in after.nodes.values()} & {"If", "StatelessIf", "While", "StatelessWhile"}
+    assert len(after.library.function) >= 2
+
+
+def test_unused_functions_go() -> None:
+    graph = graph_of(lambda x: tf1.cond(tf.constant(True), lambda: unknown_branch(x), lambda: loop(x)))
+    after = inlined(graph)
+    assert sorted(f.signature.name.rstrip("_0123456789") for f in after.library.function) == ["cond_false", "cond_true"]
+
+
+def rewire(graph: Graph, change: Callable[[FunctionDef], None]) -> Graph:
+    """`graph` with its functions changed."""
+    library = type(graph.library)()
+    library.CopyFrom(graph.library)
+    for function in library.function:
+        change(function)
+    graph.library = library
+    return graph
+
+
+def test_a_function_that_calls_itself_stays() -> None:
+    graph = graph_of(lambda x: tf.function(lambda v: tf.function(lambda u: u + 1.0)(v))(x))
+    outer = next(n.attr["f"].func.name for n in graph.nodes.values() if "PartitionedCall" in n.op)
+
+    def recur(function: FunctionDef) -> None:
+        for node in function.node_def:
+            if "f" in node.attr:
+                node.attr["f"].func.name = outer
+
+    after = inline_functions(rewire(graph, recur))
+    assert [f.signature.name for f in after.library.function] == [outer]
+
+
+def test_functions_that_grow_without_bounds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def doubled(depth: int) -> Callable[[Any], Any]:
+        if not depth:
+            return lambda v: v + 1.0
+        below = tf.function(doubled(depth - 1))
+        return lambda v: below(below(v))
+
+    graph = graph_of(doubled(8))
+    monkeypatch.setitem(inline_functions.__globals__, "MOST_NODES", 200)
+    with pytest.raises(ModelError, match=r"node '.*' calls functions that together make more than 200 nodes"):
+        inline_functions(graph)
+
+
+def test_an_operator_that_is_not_known_is_named() -> None:
+    graph = graph_of(lambda x: tf.function(lambda v: tf.nn.relu(v) + 1.0)(x))
+
+    def rename(function: FunctionDef) -> None:
+        for node in function.node_def:
+            node.op = node.op.replace("Relu", "NoSuchOp")
+
+    with pytest.raises(ModelError, match="node 'Relu' of a function: no output 'activations' of NoSuchOp is known"):
+        inline_functions(rewire(graph, rename))
+
+
+def test_a_constant_inside_keeps_its_bits() -> None:
+    weights = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
+    after = inlined(graph_of(lambda x: tf.function(lambda v: tf.matmul(v, weights))(x)))
+    assert any(array.tobytes() == weights.tobytes() for array in after.constants.values())
+    with Session(after) as session:
+        np.testing.assert_allclose(session(SAMPLES)["y"], SAMPLES["x"] @ weights, rtol=1e-5)
