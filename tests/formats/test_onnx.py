@@ -220,6 +220,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
+@pytest.mark.e2e
 def test_same_bytes_in_any_process(tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.graph" for name in ("batch norm", "shared kernel", "while", "cond")]
     for path in paths:
