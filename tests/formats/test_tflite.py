@@ -130,7 +130,6 @@ def test_operators_that_need_help_become_int8(tmp_path: Path, function: Any) -> 
 
 
 def test_float_operator_inside_int8_is_refused_by_name(tmp_path: Path) -> None:
-@pytest.mark.e2e
     graph = one_operator(lambda tf, x: tf.nn.elu(tf.matmul(x, weights(1, 8, 8)), name="bent"))
     with pytest.raises(ConversionError, match=r"'a'.*ELU \('out'\).*allow_float_operators"):
         write(graph, tmp_path, "int8")
@@ -138,6 +137,9 @@ def test_float_operator_inside_int8_is_refused_by_name(tmp_path: Path) -> None:
     assert [entry.partition(" ")[0] for entry in float_operators(path.read_bytes())] == ["ELU"]
     samples = samples_for(graph)
     assert difference(run_samples(TFLite().open(path), samples), reference(graph, samples)) < 0.03
+
+
+@pytest.mark.e2e
 def test_same_inputs_same_bytes_in_another_process(
     graph: Graph, files: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
