@@ -6,7 +6,7 @@ publish    all or nothing, with a manifest of what lies there
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +21,6 @@ from mobile_export.publish import publish, staging
 from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.target import Artifact, Target
 
-Notify = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Options:
@@ -34,7 +32,7 @@ class Options:
         jobs: workers at once.
         cache: whether published files with current keys are kept as they are.
         gate: `warn` publishes what missed a limit, marked as such.
-        notify: called with a line of progress.
+        watcher: is told how far the build is.
     """
 
     out: Path
@@ -42,7 +40,7 @@ class Options:
     jobs: int = field(default_factory=workers.default_jobs)
     cache: bool = True
     gate: Literal["closed", "warn"] = "closed"
-    notify: Notify = lambda _: None
+    watcher: workers.Watcher | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,6 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as work:
         prepared: dict[str, tuple[Path, Prepared]] = {}
         for path, target in load_targets(paths, options.artifact):
-            options.notify(f"{target.name}: {path}")
             try:
                 outcomes.append(_build(plan(path, target), options, Path(work), prepared))
             except ExportError as error:
@@ -90,15 +87,15 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
         manifest = describe(planned, ready, stage, wanted, measured, kept, options.gate)
         failed = [name for name, found in measured.items() if not found.passed]
         if failed and options.gate == "closed":
-            return Outcome(target.name, "failed", None, manifest, _refusal(target.name, failed))
+            return Outcome(target.name, "failed", None, manifest, _refusal(failed))
         for entry in kept:
             _copy(options.out / target.name / entry.file, stage / entry.file)
         manifest.save(stage)
         return Outcome(target.name, "published", publish(stage, options.out, target.name), manifest)
 
 
-def _refusal(target: str, failed: Sequence[str]) -> CheckFailed:
-    return CheckFailed(f"{target}: {', '.join(failed)} missed a limit; nothing was published, and what was there stays")
+def _refusal(failed: Sequence[str]) -> CheckFailed:
+    return CheckFailed(f"{', '.join(failed)} missed a limit; nothing was published, and what was there stays")
 
 
 def _published(folder: Path) -> Manifest | None:
@@ -134,7 +131,7 @@ def _prepare(
     if key not in prepared:
         folder = work / str(len(prepared))
         folder.mkdir()
-        (ready,) = _run([workers.Task("prepare the graph", prepare, (target, folder))], options)
+        (ready,) = _run([workers.Task(f"{target.name}: prepare the graph", prepare, (target, folder))], options)
         prepared[key] = folder, ready
     return prepared[key]
 
@@ -146,20 +143,21 @@ def _make(
     tasks = []
     for name in dict.fromkeys(a.format for a in wanted):
         requests = [request_for(a, files[a.name]) for a in wanted if a.format == name]
-        tasks.append(workers.Task(f"write {name}", write, (name, folder, requests)))
+        tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, folder, requests)))
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
     if not (folder / "parity_answers.npz").exists():
-        tasks.append(workers.Task("run the reference", refer, (target, folder)))
+        tasks.append(workers.Task(f"{target.name}: run the reference", refer, (target, folder)))
     _run(tasks, options)
     checks = [
-        workers.Task(f"check {a.name}", measure, (target, a, files[a.name], ready.frozen_size, folder)) for a in wanted
+        workers.Task(f"{target.name}: check {a.name}", measure, (target, a, files[a.name], ready.frozen_size, folder))
+        for a in wanted
     ]
     return dict(zip(files, _run(checks, options), strict=True))
 
 
 def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:
-    return workers.run(tasks, options.jobs, lambda task, seconds: options.notify(f"  {task.name}  {seconds:.1f} s"))
+    return workers.run(tasks, options.jobs, options.watcher)
 
 
 def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], folder: Path) -> Samples:

@@ -6,13 +6,18 @@ Nothing heavy is imported until a command needs it: `--help` costs a Python star
 import json
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from mobile_export import __version__
 from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingToolError
+
+if TYPE_CHECKING:
+    from mobile_export.build import Outcome
+    from mobile_export.environment import Package
 
 app = typer.Typer(
     name="mobile-export",
@@ -42,10 +47,10 @@ def _root(
 ) -> None: ...
 
 
-LOG_WIDTH = 132
+LOG_WIDTH = 120
 """Columns of tables that go to a file or a build log."""
 
-Format = Annotated[str, typer.Option("--format", help="text or json; json goes to stdout alone.")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", help="json goes to stdout alone.")]
 
 
 @app.command()
@@ -56,18 +61,16 @@ def build(
     jobs: Jobs = 0,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build even what is current.")] = False,
     gate: Annotated[
-        str, typer.Option(help="closed, or warn: publish what missed a limit, marked (debug builds).")
+        Literal["closed", "warn"], typer.Option(help="warn: publish what missed a limit, marked.")
     ] = "closed",
     output: Format = "text",
 ) -> None:
     """Build, check and publish every artifact of the targets."""
-    _check_choice("--gate", gate, ("closed", "warn"))
-    _check_choice("--format", output, ("text", "json"))
     from mobile_export.build import Options, build
     from mobile_export.workers import default_jobs
 
     with _Progress() as progress:
-        options = Options(out, artifact, jobs or default_jobs(), not no_cache, gate, progress.line)  # type: ignore[arg-type]
+        options = Options(out, artifact, jobs or default_jobs(), not no_cache, gate, progress)
         outcomes = build(targets, options)
     _report(outcomes, output)
 
@@ -80,10 +83,10 @@ def demo(
     output: Format = "text",
 ) -> None:
     """Train the example model if needed, then build both example targets from it."""
-    _check_choice("--format", output, ("text", "json"))
     from mobile_export.demo import TARGETS, train_if_needed
+    from mobile_export.environment import packages
 
-    _need_tensorflow()
+    _need(packages())
     train_if_needed(root)
     build([root / target for target in TARGETS], out=out, jobs=jobs, output=output)
 
@@ -97,7 +100,6 @@ def run(
     output: Format = "text",
 ) -> None:
     """Run a built file on given inputs, in the runtime that the phone uses."""
-    _check_choice("--format", output, ("text", "json"))
     from mobile_export.run import run_file
 
     ran = run_file(artifact, data, samples, save)
@@ -116,7 +118,6 @@ def verify(
     output: Format = "text",
 ) -> None:
     """Check that published files match their manifest and still give the recorded answers."""
-    _check_choice("--format", output, ("text", "json"))
     from mobile_export.verify import published_folders, verify
     from mobile_export.workers import default_jobs
 
@@ -136,7 +137,6 @@ def verify(
 @app.command()
 def doctor(output: Format = "text") -> None:
     """Show what is installed, and what is missing."""
-    _check_choice("--format", output, ("text", "json"))
     from mobile_export.environment import packages, system
 
     found = packages()
@@ -146,9 +146,7 @@ def doctor(output: Format = "text") -> None:
         print("  ".join(f"{key} {value}" for key, value in system().items()))
         for package in found:
             print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
-    missing = [package.name for package in found if package.version is None]
-    if missing:
-        raise MissingToolError(f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"')
+    _need(found)
 
 
 @app.command()
@@ -160,24 +158,27 @@ def schema() -> None:
     _print_json(json_schema(choices()))
 
 
-def _need_tensorflow() -> None:
-    from mobile_export.environment import packages
-
-    missing = [package.name for package in packages() if package.version is None]
+def _need(packages: list["Package"]) -> None:
+    missing = [package.name for package in packages if package.version is None]
     if missing:
         raise MissingToolError(f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"')
 
 
-def _report(outcomes: list[Any], output: str) -> NoReturn:
+def _report(outcomes: list["Outcome"], output: str) -> NoReturn:
     """Print how every target ended, and exit with the worst code."""
     if output == "json":
         _print_json([_as_json(outcome) for outcome in outcomes])
     else:
-        _print_outcomes(outcomes)
+        _print_tables(outcomes)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            _complain(f"{outcome.target}: {outcome.error}")
+        elif outcome.manifest is not None and outcome.manifest.gate == "warn":
+            print(f"warning: {outcome.target}: published although limits were missed (--gate warn)", file=sys.stderr)
     raise typer.Exit(max((o.error.exit_code for o in outcomes if o.error is not None), default=0))
 
 
-def _as_json(outcome: Any) -> dict[str, Any]:
+def _as_json(outcome: "Outcome") -> dict[str, Any]:
     return {
         "target": outcome.target,
         "status": outcome.status,
@@ -187,7 +188,7 @@ def _as_json(outcome: Any) -> dict[str, Any]:
     }
 
 
-def _print_outcomes(outcomes: list[Any]) -> None:
+def _print_tables(outcomes: list["Outcome"]) -> None:
     from rich.console import Console
 
     from mobile_export.report.terminal import artifacts_table, failures_table, print_tables
@@ -196,16 +197,7 @@ def _print_outcomes(outcomes: list[Any]) -> None:
     for outcome in outcomes:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
-            print_tables(console, [artifacts_table(outcome.manifest), failures_table(outcome.manifest)])
-        if outcome.manifest is not None and outcome.manifest.gate == "warn" and outcome.status == "published":
-            print(f"warning: {outcome.target}: published although limits were missed (--gate warn)", file=sys.stderr)
-        if outcome.error is not None:
-            _complain(f"{outcome.target}: {outcome.error}" if outcome.manifest is None else str(outcome.error))
-
-
-def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}", param_hint=option)
+            print_tables(console, [artifacts_table(outcome.manifest, console.width), failures_table(outcome.manifest)])
 
 
 def _print_json(value: Any) -> None:
@@ -217,7 +209,7 @@ def _complain(message: str) -> None:
 
 
 class _Progress:
-    """Lines on stderr; on a terminal, the current one turns while its work goes on."""
+    """Lines on stderr; on a terminal, what is being done turns below them."""
 
     def __enter__(self) -> "_Progress":
         self._status: Any = None
@@ -229,13 +221,16 @@ class _Progress:
             self._status.start()
         return self
 
-    def line(self, text: str) -> None:
-        """Something was done."""
+    def busy(self, names: Sequence[str]) -> None:
+        if self._status is not None:
+            self._status.update(", ".join(names))
+
+    def done(self, name: str, seconds: float) -> None:
+        line = f"{name}  {seconds:.1f} s"
         if self._status is None:
-            print(text, file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
         else:
-            self._console.print(text)
-            self._status.update("working")
+            self._console.print(line)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._status is not None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mobile_export.errors import ConversionError, ExportError
 
@@ -59,11 +59,23 @@ def default_jobs() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def run(tasks: Sequence[Task], jobs: int, done: Callable[[Task, float], None] = lambda *_: None) -> list[Any]:
+class Watcher(Protocol):
+    """Whoever wants to know how far the work is."""
+
+    def busy(self, names: Sequence[str]) -> None:
+        """These tasks run now."""
+        ...
+
+    def done(self, name: str, seconds: float) -> None:
+        """A task has ended well."""
+        ...
+
+
+def run(tasks: Sequence[Task], jobs: int, watcher: Watcher | None = None) -> list[Any]:
     """Run `tasks`, at most `jobs` at once; their results in order.
 
     Args:
-        done: called with each finished task and its seconds.
+        watcher: is told when a task starts and ends.
 
     Raises:
         ExportError: as the first failing task raised it; the others are stopped.
@@ -77,13 +89,17 @@ def run(tasks: Sequence[Task], jobs: int, done: Callable[[Task, float], None] = 
         while waiting or running:
             while waiting and len(running) < jobs:
                 index, task = waiting.pop(0)
+                if watcher is not None:
+                    watcher.busy([*(job.task.name for job in running.values()), task.name])
                 running[index] = _start(task, Path(folder) / f"{index}.log")
             _wait(running)
             for index, job in list(running.items()):
                 if job.pipe.poll() or not job.process.is_alive():
                     results[index] = _finish(job)
                     del running[index]
-                    done(job.task, time.monotonic() - job.started)
+                    if watcher is not None:
+                        watcher.done(job.task.name, time.monotonic() - job.started)
+                        watcher.busy([job.task.name for job in running.values()])
                 elif time.monotonic() - job.started > TIMEOUT:
                     raise ConversionError(f"{job.task.name}: stopped after {TIMEOUT:.0f} s")
     return [results[index] for index in range(len(tasks))]

@@ -17,6 +17,20 @@ from tests import worker_functions as do
 ROOT = Path(__file__).parent.parent
 
 
+class Recorder:
+    """A watcher that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.finished: dict[str, float] = {}
+        self.most = 0
+
+    def busy(self, names) -> None:
+        self.most = max(self.most, len(names))
+
+    def done(self, name: str, seconds: float) -> None:
+        self.finished[name] = seconds
+
+
 def one(function, *arguments: object):
     return run([Task("the task", function, arguments)], jobs=1)[0]
 
@@ -24,9 +38,10 @@ def one(function, *arguments: object):
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_results_are_in_the_order_of_the_tasks(jobs: int) -> None:
     tasks = [Task("slow", do.sleep, (0.2, "a")), Task("fast", do.sleep, (0.0, "b")), Task("sum", do.add, (1, 2))]
-    finished = []
-    assert run(tasks, jobs, lambda task, _: finished.append(task.name)) == ["a", "b", 3]
-    assert sorted(finished) == ["fast", "slow", "sum"]
+    recorder = Recorder()
+    assert run(tasks, jobs, recorder) == ["a", "b", 3]
+    assert sorted(recorder.finished) == ["fast", "slow", "sum"]
+    assert recorder.most == min(jobs, len(tasks))
 
 
 def test_nothing_to_do() -> None:
@@ -34,9 +49,9 @@ def test_nothing_to_do() -> None:
 
 
 def test_done_is_told_the_seconds() -> None:
-    seconds = []
-    run([Task("slow", do.sleep, (0.2, ""))], 1, lambda _, spent: seconds.append(spent))
-    assert 0.2 <= seconds[0] < 30
+    recorder = Recorder()
+    run([Task("slow", do.sleep, (0.2, ""))], 1, recorder)
+    assert 0.2 <= recorder.finished["slow"] < 30
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -18,7 +18,7 @@ def size(evidence: Evidence, limits: Limits) -> list[Measurement]:
 def deflated_size(path: Path) -> int:
     """Bytes of a file in a store download: deflated, as APK and IPA do it.
 
-    By ISA-L at its best level, which takes an eighth of zlib's time for weights and comes within half a per cent of it.
+    By ISA-L at its best level: an eighth of zlib's time, the same size for weights, a little more for small files.
     """
     from isal import isal_zlib
 

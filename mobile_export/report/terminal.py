@@ -30,37 +30,40 @@ def format_value(name: str, value: float) -> str:
     return f"{value:.3g}"
 
 
-def artifacts_table(manifest: Manifest) -> Table:
+WIDE = 120
+"""Columns of a terminal that takes the whole table; below, the measurements marked here are left out."""
+_MEASUREMENTS = {
+    "zipped_size": ("zipped", "wide"),
+    "size_ratio": ("ratio", "wide"),
+    "accuracy": ("accuracy", ""),
+    "accuracy_drop": ("drop", "wide"),
+    "sqnr": ("SQNR", ""),
+    "top1_agreement": ("same top-1", "wide"),
+}
+
+
+def artifacts_table(manifest: Manifest, width: int = WIDE) -> Table:
     """One row an artifact: size, accuracy and parity, and whether it passed.
 
     Behind the precision, in parentheses, stands the element type at the file's edges where it is not float32.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = {name: heading for name, (heading, when) in _MEASUREMENTS.items() if width >= WIDE or not when}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("", "artifact", "format", "precision"):
-        table.add_column(heading, no_wrap=True, overflow="fold")
-    for heading in ("size", "zipped", "ratio", "accuracy", "drop", "SQNR", "same top-1"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("size", *shown.values()):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
-        cells = [
-            _cell(found.get(name)) for name in ("size_ratio", "accuracy", "accuracy_drop", "sqnr", "top1_agreement")
-        ]
         verdict = Text("ok", "green") if all(c.passed for c in entry.checks) else Text("failed", "bold red")
-        table.add_row(
-            verdict,
-            entry.name,
-            entry.format,
-            _precision(entry),
-            format_bytes(entry.bytes),
-            format_bytes(entry.zipped_bytes),
-            *cells,
-        )
+        cells = [_cell(found.get(name)) for name in ("size", *shown)]
+        table.add_row(verdict, entry.name, entry.format, _precision(entry), *cells)
     return table
 
 
 def failures_table(manifest: Manifest) -> Table:
     """Every missed limit: what was measured against what was asked."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("artifact", "limit", "measured", "asked", "note"):
         table.add_column(heading, justify="right" if heading in ("measured", "asked") else "left", overflow="fold")
     for entry in manifest.artifacts:
@@ -72,7 +75,7 @@ def failures_table(manifest: Manifest) -> Table:
 
 def transforms_table(manifest: Manifest) -> Table:
     """What each transform did to the graph."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("transform", "nodes", "outputs moved"):
         table.add_column(heading, justify="left" if heading == "transform" else "right")
     for step in manifest.transforms:

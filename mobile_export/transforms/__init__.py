@@ -134,8 +134,8 @@ def relative_difference(reference: Array, other: Array) -> float:
     same_others = np.array_equal(first[~finite], second[~finite], equal_nan=True)
     if not (same_others and np.isfinite(second[finite]).all()):
         return float("inf")
-    worst = float(np.abs(first - second)[finite].max(initial=0.0))
-    return worst / max(float(np.abs(first)[finite].max(initial=0.0)), float(np.finfo(np.float32).tiny))
+    worst = float(np.abs(first[finite] - second[finite]).max(initial=0.0))
+    return worst / max(float(np.abs(first[finite]).max(initial=0.0)), float(np.finfo(np.float32).tiny))
 
 
 def _check_structure(name: str, before: Graph, after: Graph) -> None:

@@ -28,6 +28,7 @@ def remove_dropout(graph: Graph) -> Graph:
         Mul(RealDiv(x, keep), Floor(Add(keep, RandomUniform(Shape(x)))))          =>  x     (TF1)
         Mul(Mul(x, 1/keep), Cast(GreaterEqual(RandomUniform(Shape(x)), rate)))    =>  x     (tf.nn.dropout)
         SelectV2(GreaterEqual(RandomUniform(...), rate), Mul(x, 1/keep), 0)       =>  x     (since 2.9)
+        SelectV2(Less(RandomUniform(...), rate), ZerosLike(x), Mul(x, 1/keep))    =>  x
         Mul(Mul(x, mask), 1/keep),  Mul(x, Mul(mask, 1/keep))                     =>  x
 
     It is one only if mask and scale cancel in the mean, which is computed: the random numbers are replaced by evenly
@@ -65,7 +66,8 @@ def _dropout(graph: Graph, readers: Readers, random: str, tail: NodeDef, mask: s
     data = _masked(graph, tail, mask)
     if data is None:
         return None
-    kept = _mean(graph, mask, random)
+    share = _mean(graph, mask, random)
+    kept = 1 - share if tail.op in _SELECTS and data == tail.input[2] else share
     producer = graph.producer(data)
     after = [reader for reader, _ in readers[tail.name]]
     if _cancels(kept):
@@ -78,12 +80,19 @@ def _dropout(graph: Graph, readers: Readers, random: str, tail: NodeDef, mask: s
 
 
 def _masked(graph: Graph, tail: NodeDef, mask: str) -> str | None:
-    """The data that `tail` multiplies by, or selects with, the mask."""
+    """The data that `tail` multiplies by the mask, or chooses with it between data and zeros."""
     if tail.op in _SELECTS and node_name(tail.input[0]) == mask:
-        kept, other = tail.input[1], tail.input[2]
-        return kept if _is_rate(graph, other) and not np.any(_value(graph, other)) else None
+        data = [name for name in tail.input[1:] if not _is_zero(graph, name)]
+        return data[0] if len(data) == 1 else None
     others = [i for i in data_inputs(tail) if node_name(i) != mask]
     return others[0] if tail.op == "Mul" and len(others) == 1 else None
+
+
+def _is_zero(graph: Graph, tensor: str) -> bool:
+    producer = graph.producer(tensor)
+    if producer is not None and producer.op == "ZerosLike":
+        return True
+    return _is_rate(graph, tensor) and not np.any(_value(graph, tensor))
 
 
 def _scaled(graph: Graph, node: NodeDef) -> tuple[str, float] | None:
