@@ -146,11 +146,12 @@ def test_a_task_that_takes_too_long_is_stopped(monkeypatch) -> None:
 
 
 def test_an_interrupt_stops_all() -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    class Interrupter(Recorder):
+        def done(self, name: str, seconds: float) -> None:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run([LINGERS, Task("soon", do.add, (1, 2))], 2, interrupt)
+        run([LINGERS, Task("soon", do.add, (1, 2))], 2, Interrupter())
     assert multiprocessing.active_children() == []
 
 

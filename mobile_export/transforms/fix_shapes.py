@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, canonical, format_shape, node_name
+from mobile_export.graph import Graph, attribute, data_inputs, format_shape, node_name
+from mobile_export.ops import SHAPE_OPS
 from mobile_export.session import Session
 from mobile_export.tensors import write_shape
 from mobile_export.transforms.patterns import constant_nodes, evaluate
@@ -15,6 +16,10 @@ Shape = tuple[int, ...]
 
 # Operators that say their output's shape in a constant, and which input that is.
 _SHAPE_INPUT = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}
+_RESHAPING_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+
+_Rows = dict[str, int | None]
+"""The first dimension of each node's first output, -1 where dynamic; None when it has none, or its rank is unknown."""
 
 
 def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
@@ -33,6 +38,7 @@ def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
         old = {spec.name: session.shape(spec.tensor) for spec in graph.inputs}
         batches = {(o[0], n[0]) for name, n in shapes.items() if (o := old[name]) and n and o[0] > 1 and o[0] != n[0]}
         baked = _baked(graph, session, {before for before, _ in batches})
+        rows = _rows(graph, session)
     if len({before for before, _ in batches}) > 1 or len({after for _, after in batches}) > 1:
         raise ModelError("the inputs have different baked-in batch sizes; give each its own shape in the target")
     for spec in graph.inputs:
@@ -41,8 +47,9 @@ def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
     for before, after in batches:
         for place in baked:
             _rewrite(graph, place, before, after)
+        _slice_all(graph, rows, before)
     graph.inputs = tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs)
-    return _with_output_shapes(graph, dict(batches))
+    return _with_output_shapes(graph, dict(batches), rows)
 
 
 @dataclass(frozen=True)
@@ -87,17 +94,48 @@ def _rewrite(graph: Graph, place: _Place, before: int, after: int) -> None:
     node.input[place.index] = graph.add_constant(f"{node.name}/shape", shape)
 
 
-def _with_output_shapes(graph: Graph, batches: Mapping[int, int]) -> Graph:
+def _slice_all(graph: Graph, rows: _Rows, before: int) -> None:
+    """What took as many rows as the batch had, and all of them, takes all there are."""
+    for node in list(graph.nodes.values()):
+        if node.op not in ("Slice", "StridedSlice") or {rows[node_name(node.input[0])], rows[node.name]} != {before}:
+            continue
+        if node.op == "StridedSlice" and not any(attribute(node, key).i & 1 for key in _RESHAPING_MASKS):
+            node.attr["end_mask"].i |= 1
+        elif node.op == "Slice" and node_name(node.input[2]) in graph.constants:
+            size = graph.constants[node_name(node.input[2])]
+            node.input[2] = graph.add_constant(f"{node.name}/size", np.asarray([-1, *size[1:]], size.dtype))
+
+
+def _rows(graph: Graph, session: Session) -> _Rows:
+    has_output = {name for name, node in graph.nodes.items() if node.op != "NoOp"}
+    shapes = {name: session.shape(name) for name in has_output}
+    return {name: shape[0] if (shape := shapes.get(name)) else None for name in graph.nodes}
+
+
+def _with_output_shapes(graph: Graph, batches: Mapping[int, int], before: _Rows) -> Graph:
     """Infer the outputs' shapes anew; whatever contradicts the new batch shows here."""
     try:
         with Session(graph) as session:
             outputs = tuple(replace(spec, shape=session.shape(spec.tensor)) for spec in graph.outputs)
+            after = _rows(graph, session)
     except ModelError as error:
         raise ModelError(f"the model does not take the shapes of the target: {error}") from error
     for old, new in zip(graph.outputs, outputs, strict=True):
-        if old.shape and old.shape[0] in batches and new.shape and new.shape[0] == old.shape[0]:
+        batch = batches.get(old.shape[0]) if old.shape else None
+        if batch is not None and new.shape and new.shape[0] not in (-1, batch):
             raise ModelError(
-                f"output {old.name!r} is still {format_shape(new.shape)}: the batch of {old.shape[0]} is baked in "
-                f"between the inputs and {canonical(old.tensor)!r}; keep that batch, or name outputs before it"
+                f"output {old.name!r} is {format_shape(new.shape)} for a batch of {format_shape((batch,))[1:-1]}: "
+                f"{_culprit(graph, before, after)} the batch that the model was saved with; keep that batch, or name "
+                "outputs before it"
             )
     return replace(graph, outputs=outputs)
+
+
+def _culprit(graph: Graph, before: _Rows, after: _Rows) -> str:
+    """The first node that gives out as many rows as before, though it reads a tensor that has other ones now."""
+    changed = {name for name, rows in after.items() if rows != before.get(name, rows)}
+    for name in graph.topological_order():
+        node = graph.nodes[name]
+        if name not in changed and node.op not in SHAPE_OPS and any(node_name(i) in changed for i in data_inputs(node)):
+            return f"node {name!r} ({node.op}) holds on to"
+    return "something on the way holds on to"

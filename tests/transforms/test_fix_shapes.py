@@ -1,4 +1,4 @@
-"""A batch that training baked in, rewritten: each sample's answer stays; or refused, by the name of what holds on to it."""
+"""A batch that training baked in, rewritten: each sample answers as before; or refused, naming what holds on to it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.errors import ModelError
+from mobile_export.errors import ConversionError, ModelError
 from mobile_export.graph import Graph, TensorSpec
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
@@ -67,7 +67,7 @@ def broadcast(x: Any) -> Any:
 
 def zeros_added(x: Any) -> Any:
     """The state that a recurrent network starts from."""
-    state = tf.zeros([BATCH, 8])
+    state = tf.fill([BATCH, 8], 0.0)
     for step in range(2):
         state = tf.tanh(tf.matmul(tf.concat([tf.reshape(x[:, step], [BATCH, 8]), state], 1), numbers(16, 8)))
     return head(state)
@@ -83,6 +83,11 @@ def no_batch_in_it(x: Any) -> Any:
     return head(tf.reshape(x, [-1, 32]))
 
 
+def sliced(x: Any) -> Any:
+    y = tf.slice(tf.reshape(x[:BATCH, :, 1:], [BATCH, 24]), [0, 4], [BATCH, 20])
+    return head(y[0:BATCH] + tf.strided_slice(y, [0, 0], [BATCH, 20], begin_mask=1))
+
+
 REWRITTEN: dict[str, Callable[[Any], Any]] = {
     "const with -1": lambda x: head(tf.ensure_shape(tf.reshape(x, [BATCH, -1]), [None, 32])),
     "const": lambda x: head(tf.reshape(x, [BATCH, 32])),
@@ -90,6 +95,7 @@ REWRITTEN: dict[str, Callable[[Any], Any]] = {
     "packed": packed,
     "static": from_numbers_of_its_own,
     "twice": twice,
+    "sliced": sliced,
     "no batch": no_batch_in_it,
     "coincidence": the_same_number_for_something_else,
 }
@@ -130,8 +136,8 @@ def rows_in_front(x: Any) -> Any:
     return tf.reshape(x, [4, BATCH, 8])[0]
 
 
-def sliced(x: Any) -> Any:
-    return tf.strided_slice(tf.concat([x, x], 0), [0, 0, 0, 0], [BATCH, 4, 4, 2])
+def sliced_short(x: Any) -> Any:
+    return tf.concat([x, x], 0)[:BATCH]
 
 
 def split(x: Any) -> Any:
@@ -144,14 +150,29 @@ def positions(x: Any) -> Any:
 
 @pytest.mark.parametrize("batch", [1, -1])
 @pytest.mark.parametrize(
-    "build", [zeros_concatenated, rows_folded_into_the_batch, rows_in_front, sliced, split, positions]
+    ("build", "node"),
+    [
+        (zeros_concatenated, "concat"),
+        (rows_folded_into_the_batch, "Reshape"),
+        (rows_in_front, "Reshape"),
+        (split, "unstack"),
+        (positions, "GatherV2"),
+    ],
 )
-def test_what_holds_on_to_the_batch_is_named(build: Callable[[Any], Any], batch: int) -> None:
+def test_what_holds_on_to_the_batch_is_named(build: Callable[[Any], Any], node: str, batch: int) -> None:
     graph = graph_of(build, {"x": X})
-    with pytest.raises(ModelError) as caught:
+    said = rf"does not take the shapes of the target: .*{{{{node {node}}}}}|node '{node}' \(\w+\) holds on to the batch"
+    with pytest.raises(ModelError, match=said) as caught:
         fix_shapes(graph, {"x": (batch, *X.shape[1:])})
     assert "\n" not in str(caught.value)
-    print(build.__name__, batch, caught.value)
+
+
+def test_more_rows_than_the_batch_are_noticed() -> None:
+    graph = graph_of(sliced_short, {"x": X})
+    with pytest.raises(ModelError, match=r"output 'y0' is \[2,4,4,2\] for a batch of 1: "):
+        fix_shapes(graph, {"x": (1, 4, 4, 2)})
+    with pytest.raises(ConversionError, match=r"its first dimension is not the batch"):
+        apply(graph, [("fix_shapes", Transform(lambda g: fix_shapes(g, {"x": (-1, 4, 4, 2)})))], {"x": X[:4]})
 
 
 @pytest.mark.parametrize("build", FIXED_ONLY.values(), ids=FIXED_ONLY)
@@ -189,5 +210,5 @@ def test_other_dimensions_change_too(size: int) -> None:
 
 def test_a_shape_that_the_weights_do_not_take_is_refused() -> None:
     graph = graph_of(lambda x: head(tf.reshape(x, [-1, 32])), {"x": X})
-    with pytest.raises(ModelError, match="the model does not take the shapes of the target: .*Reshape"):
+    with pytest.raises(ModelError, match=r"the model does not take the shapes of the target: .*Reshape"):
         fix_shapes(graph, {"x": (1, 3, 3, 2)})
