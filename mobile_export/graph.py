@@ -15,7 +15,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
-from mobile_export.protos import AttrValue, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
+from mobile_export.protos import AttrValue, FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
 from mobile_export.tensors import Array, dtype_named, dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
 
 LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
@@ -221,6 +221,18 @@ class Graph:
         needed = self.reachable((spec.tensor for spec in self.outputs), stop=inputs) | inputs
         self.remove([name for name in self.nodes if name not in needed])
 
+    def used_functions(self) -> list[FunctionDef]:
+        """The functions of the library that nodes call, one through another; those of gradients are for training."""
+        functions = {function.signature.name: function for function in self.library.function}
+        todo = [name for node in self.nodes.values() for name in called_functions(node)]
+        used: set[str] = set()
+        while todo:
+            name = todo.pop()
+            if name in functions and name not in used:
+                used.add(name)
+                todo += [called for node in functions[name].node_def for called in called_functions(node)]
+        return [function for name, function in functions.items() if name in used]
+
     def topological_order(self) -> list[str]:
         """Node names so that inputs come before readers, loop back edges aside; file order where it is free.
 
@@ -338,6 +350,15 @@ def short(tensor: str) -> str:
 def attribute(node: NodeDef, key: str) -> AttrValue:
     """The attribute `key`, or an empty one. (Reading `node.attr[key]` would add it to the node.)"""
     return node.attr[key] if key in node.attr else AttrValue()
+
+
+def called_functions(node: NodeDef) -> Iterator[str]:
+    """Names of the functions that `node` may call; its operator is one of them when it is no operator."""
+    yield node.op
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func.name
+        yield from (function.name for function in value.list.func)
 
 
 def data_inputs(node: NodeDef) -> list[str]:

@@ -5,6 +5,7 @@ costs no copy of it. The session optimizes nothing, so that answers do not depen
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,12 @@ def import_tensorflow() -> Any:
         ) from error
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
+
+
+_HEADING = re.compile(r"Graph execution error:|Detected at node|Node: |\d+ root error|Original stack trace|\[\[")
+_NODE = re.compile(r"\{\{node (.+?)\}\}")
+_FUNCTION = re.compile(r"\{\{function_node .+?\}\} *|^ *\(\d+\) *[A-Z_]+: *", re.MULTILINE)
+# How TensorFlow frames its errors: lines that say nothing, the node at fault, and what stands before the text.
 
 
 class Session:
@@ -94,12 +101,12 @@ class Session:
 
     def shape(self, tensor: str) -> tuple[int, ...] | None:
         """The inferred shape of `tensor`: -1 for unknown sizes, None for unknown rank."""
-        shape = self._tf_graph.get_tensor_by_name(canonical(tensor)).shape
+        shape = self._tensor(tensor).shape
         return None if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape.as_list())
 
     def dtype(self, tensor: str) -> str:
         """The element type of `tensor`."""
-        return dtype_name(self._tf_graph.get_tensor_by_name(canonical(tensor)).dtype.as_datatype_enum)
+        return dtype_name(self._tensor(tensor).dtype.as_datatype_enum)
 
     def close(self) -> None:
         """Free the session's memory."""
@@ -113,9 +120,14 @@ class Session:
         self.close()
 
     def _callable(self, tensors: Sequence[str], feeds: Iterable[str]) -> Any:
-        tensor = self._tf_graph.get_tensor_by_name
-        fetches = [tensor(canonical(name)) for name in tensors]
-        return self._session.make_callable(fetches, feed_list=[tensor(name) for name in feeds])
+        fetches = [self._tensor(name) for name in tensors]
+        return self._session.make_callable(fetches, feed_list=[self._tensor(name) for name in feeds])
+
+    def _tensor(self, name: str) -> Any:
+        try:
+            return self._tf_graph.get_tensor_by_name(canonical(name))
+        except KeyError as error:
+            raise ModelError(f"the graph has no tensor {name!r}") from error
 
     def _config(self) -> Any:
         config = self._tf.compat.v1.ConfigProto()
@@ -126,9 +138,9 @@ class Session:
 
 
 def refuse_unlisted(graph: Graph, allowed: frozenset[str]) -> None:
-    """Raise ModelError when a node, or a function of the library, uses an operator outside of `allowed`."""
+    """Raise ModelError when a node, or a function that nodes call, uses an operator outside of `allowed`."""
     functions = {function.signature.name for function in graph.library.function}
-    nodes = [*graph.nodes.values(), *(node for function in graph.library.function for node in function.node_def)]
+    nodes = [*graph.nodes.values(), *(node for function in graph.used_functions() for node in function.node_def)]
     refused = sorted({(node.op, node.name) for node in nodes if node.op not in allowed and node.op not in functions})
     if refused:
         named = ", ".join(f"{op} (node {name!r})" for op, name in refused[:5])
@@ -154,5 +166,10 @@ def _with_placeholders(graph: Graph, names: Iterable[str]) -> GraphDef:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(getattr(error, "message", error)).splitlines() if line.strip()]
-    return lines[0][:400] if lines else type(error).__name__
+    """What TensorFlow says in many lines: the node, and what is wrong there."""
+    message = _FUNCTION.sub("", str(getattr(error, "message", error)))
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    said = next((line for line in lines if not _HEADING.match(line)), type(error).__name__)
+    node = _NODE.search(message)
+    named = "" if node is None or node[1] in said else f"node {node[1]!r}: "
+    return f"{named}{said}"[:400]

@@ -6,11 +6,11 @@ from collections.abc import Callable, MutableMapping
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, data_inputs, node_name
+from mobile_export.graph import Graph, attribute, called_functions, data_inputs, node_name
 from mobile_export.ops import VARIABLES
 from mobile_export.protos import FunctionDef, FunctionDefLibrary, NodeDef
 from mobile_export.tensors import Array, dtype_name, read_shape
-from mobile_export.transforms.patterns import called_functions, drop_unused_functions
+from mobile_export.transforms.patterns import drop_unused_functions
 
 READERS = frozenset("ReadVariableOp ResourceGather ResourceGatherNd VariableShape".split())
 """Operators that look at a resource variable."""

@@ -18,6 +18,8 @@ Shape = tuple[int, ...]
 _SHAPE_INPUT = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}
 _RESHAPING_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
+_WITHOUT_OUTPUT = frozenset({"NoOp", "TensorArrayCloseV3"})
+
 _Rows = dict[str, int | None]
 """The first dimension of each node's first output, -1 where dynamic; None when it has none, or its rank is unknown."""
 
@@ -107,8 +109,7 @@ def _slice_all(graph: Graph, rows: _Rows, before: int) -> None:
 
 
 def _rows(graph: Graph, session: Session) -> _Rows:
-    has_output = {name for name, node in graph.nodes.items() if node.op != "NoOp"}
-    shapes = {name: session.shape(name) for name in has_output}
+    shapes = {name: session.shape(name) for name, node in graph.nodes.items() if node.op not in _WITHOUT_OUTPUT}
     return {name: shape[0] if (shape := shapes.get(name)) else None for name in graph.nodes}
 
 

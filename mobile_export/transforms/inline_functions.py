@@ -3,11 +3,20 @@
 from collections.abc import Iterator, Mapping
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, canonical, control_inputs, data_inputs, node_name, short
+from mobile_export.graph import (
+    Graph,
+    attribute,
+    called_functions,
+    canonical,
+    control_inputs,
+    data_inputs,
+    node_name,
+    short,
+)
 from mobile_export.protos import FunctionDef, GraphDef, NameAttrList, NodeDef
 from mobile_export.tensors import Array
 from mobile_export.transforms.operators import Functions, node_outputs
-from mobile_export.transforms.patterns import called_functions, drop_unused_functions, values_where_known
+from mobile_export.transforms.patterns import drop_unused_functions, values_where_known
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _IFS = frozenset({"If", "StatelessIf"})

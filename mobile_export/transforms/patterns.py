@@ -1,10 +1,10 @@
 """What several transforms ask of a graph."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.ops import FOLDABLE
-from mobile_export.protos import FunctionDefLibrary, NodeDef
+from mobile_export.protos import FunctionDefLibrary
 from mobile_export.session import Session
 from mobile_export.tensors import Array
 
@@ -70,23 +70,6 @@ def values_where_known(graph: Graph, tensors: Sequence[str]) -> dict[str, Array]
     return dict(zip(known, evaluate(graph, known), strict=True)) if known else {}
 
 
-def called_functions(node: NodeDef) -> Iterator[str]:
-    """Names of the functions that `node` may call; its operator is one of them when it is no operator."""
-    yield node.op
-    for value in node.attr.values():
-        if value.HasField("func"):
-            yield value.func.name
-        yield from (function.name for function in value.list.func)
-
-
 def drop_unused_functions(graph: Graph) -> None:
-    """Keep the functions that the graph's nodes call, one through another; gradients are for training."""
-    functions = {function.signature.name: function for function in graph.library.function}
-    used: set[str] = set()
-    todo = [name for node in graph.nodes.values() for name in called_functions(node)]
-    while todo:
-        name = todo.pop()
-        if name in functions and name not in used:
-            used.add(name)
-            todo += [called for node in functions[name].node_def for called in called_functions(node)]
-    graph.library = FunctionDefLibrary(function=[f for name, f in functions.items() if name in used])
+    """Keep the functions that the graph's nodes call."""
+    graph.library = FunctionDefLibrary(function=graph.used_functions())
