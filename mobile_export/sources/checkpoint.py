@@ -58,8 +58,11 @@ def _meta(prefix: Path) -> Path:
 
 def _read_meta(path: Path) -> MetaGraphDef:
     try:
-        return MetaGraphDef.FromString(path.read_bytes())
+        meta = MetaGraphDef.FromString(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     except DecodeError as error:
         raise ModelError(f"{path}: not a MetaGraph, or cut short; copy it again") from error
+    if not meta.graph_def.node:
+        raise ModelError(f"{path}: there is no graph in it; copy it again")
+    return meta

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.ops import FOLDABLE
-from mobile_export.protos import FunctionDefLibrary
+from mobile_export.protos import FunctionDefLibrary, NodeDef
 from mobile_export.session import Session
 from mobile_export.tensors import Array
-
-_GATES = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter"})
 
 
 def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
@@ -28,8 +26,25 @@ def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
 
 
 def gated_nodes(graph: Graph) -> set[str]:
-    """Nodes that may not run, or run many times: downstream of a branch or loop whose nodes are in the graph itself."""
-    return graph.downstream(name for name, node in graph.nodes.items() if node.op in _GATES)
+    """Nodes that may not run, or run many times: between a Switch and its Merge, or an Enter and its Exit."""
+    depth: dict[str, int] = {}
+    for name in graph.topological_order():
+        node = graph.nodes[name]
+        # a NextIteration comes later in the order, and is as deep as the Enter beside it
+        inside = max((depth.get(node_name(i), 0) for i in node.input), default=0)
+        depth[name] = max(0, inside + _deeper(graph, node))
+    return {name for name, levels in depth.items() if levels}
+
+
+def _deeper(graph: Graph, node: NodeDef) -> int:
+    """How many branches and loops `node` opens; negative for those that it closes."""
+    if node.op in ("Switch", "RefSwitch", "Enter", "RefEnter"):
+        return 1
+    if node.op in ("Exit", "RefExit"):
+        return -2  # behind the Enter of its loop and the Switch that asks whether to go on
+    sources = [graph.producer(i) for i in node.input]
+    opens_loop = any(source is not None and source.op in ("Enter", "RefEnter") for source in sources)
+    return -1 if node.op in ("Merge", "RefMerge") and not opens_loop else 0
 
 
 def cone(graph: Graph, tensors: Sequence[str], stop: Sequence[str] = ()) -> Graph:

@@ -166,13 +166,14 @@ def rename_variable(prefix: Path) -> None:
     [
         (remove(".meta"), r"model\.ckpt\.meta: missing"),
         (truncate, r"model\.ckpt\.meta: not a MetaGraph, or cut short"),
+        (lambda prefix: Path(f"{prefix}.meta").write_bytes(b""), r"model\.ckpt\.meta: there is no graph in it"),
         (remove(".index"), r"model\.ckpt\.index: missing"),
         (remove(".data-00000-of-00001"), r"model\.ckpt\.data-00000-of-00001: missing"),
         (rename_variable, r"model\.ckpt\.index: has no variable 'hidden/kernel' \(near it: .*'hidden/weights'"),
     ],
-    ids=["meta", "cut", "index", "data", "variable"],
+    ids=["meta", "cut", "empty", "index", "data", "variable"],
 )
-def test_broken_files_are_named(saved: Saved, change: Callable[[Path], None], said: str) -> None:
+def test_broken_files_are_named(saved: Saved, change: Callable[[Path], object], said: str) -> None:
     change(saved.prefix)
     with pytest.raises(ModelError, match=said):
         load(saved.prefix)

@@ -161,6 +161,15 @@ def test_an_unknown_operator_in_the_forward_graph_is_refused(tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "op", ["HistogramSummary", "ResourceApplyGradientDescent", "SparseSoftmaxCrossEntropyWithLogits"]
+)
+def test_an_unknown_operator_of_the_training_does_not_matter(op: str, tmp_path: Path) -> None:
+    saved = save(mlp, tmp_path)
+    edit(saved, rename_op(op, "NoSuchOp"))
+    assert_serves(saved, load(saved.prefix))
+
+
 CALLS: list[str] = []
 """How often a graph called back into Python."""
 
