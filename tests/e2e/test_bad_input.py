@@ -112,6 +112,9 @@ MISTAKES = {
     ),
     "no toml": Mistake(target("[model]", "[model"), 2, ("android.toml: not valid TOML", "line")),
     "int8 without calibration": Mistake(target("calibration = {", "# {"), 2, ("add [data] calibration",)),
+    "an output named like an input": Mistake(
+        target('name = "probabilities"', 'name = "image"'), 2, ("more than one input or output is named 'image'",)
+    ),
     "no model": Mistake(target(MODEL, "examples/nothing/here"), 3, ("no such model",)),
     "no data file": Mistake(
         file(f"{MODEL}.data-00000-of-00001", Path.unlink), 3, ("model.ckpt.data-00000-of-00001", "copy")
