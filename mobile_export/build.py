@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from mobile_export import workers
 from mobile_export.describe import describe
-from mobile_export.errors import CheckFailed, ExportError, ModelError
-from mobile_export.manifest import GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
+from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
+from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging
@@ -78,6 +78,7 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
     wanted = [a for a in target.artifacts if a.name not in current and options.artifact in (None, a.name)]
     if not wanted and published is not None and {a.name for a in published.artifacts} == set(current):
         return Outcome(target.name, "current", options.out / target.name, published)
+    _refuse_foreign(options.out / target.name)
     with staging(options.out, target.name) as stage:
         folder, ready = _prepare(planned, options, work, prepared)
         measured = _make(target, wanted, folder, ready, stage, options)
@@ -98,6 +99,14 @@ def _refusal(failed: Sequence[str]) -> CheckFailed:
     return CheckFailed(f"{', '.join(failed)} missed a limit; nothing was published, and what was there stays")
 
 
+def _refuse_foreign(final: Path) -> None:
+    """What stands in a target's place goes when the target is published, so it must be ours, or empty."""
+    if final.is_dir() and any(final.iterdir()) and not (final / FILE_NAME).is_file():
+        raise OutputError(
+            f"{final}: was not published by this tool and is not replaced; choose another folder with --out"
+        )
+
+
 def _published(folder: Path) -> Manifest | None:
     """What lies in `folder`; None when nothing does, or nothing that can be understood and so kept."""
     try:
@@ -108,9 +117,11 @@ def _published(folder: Path) -> Manifest | None:
 
 def _current(planned: Plan, published: Manifest | None, options: Options) -> set[str]:
     """Published artifacts whose keys and bytes are those of this build."""
-    if published is None or published.gate == "warn":
-        return set()
     folder = options.out / planned.target.name
+    if published is None or published.gate == "warn" or published.platform != planned.target.platform:
+        return set()
+    if not (folder / GOLDEN).is_file() or sha256_of(folder / GOLDEN) != published.golden:
+        return set()
     rebuilt = {options.artifact} if options.artifact else set(planned.keys)
     return {
         entry.name
@@ -127,11 +138,12 @@ def _prepare(
 ) -> tuple[Path, Prepared]:
     """The optimized graph and its samples; targets that agree on model, data and transforms share them."""
     target = planned.target
-    key = repr((target.model, target.data, target.transforms))
+    key = repr((planned.source, planned.data, target.model, target.data, target.transforms))
     if key not in prepared:
-        folder = work / str(len(prepared))
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=work))
         (ready,) = _run([workers.Task(f"{target.name}: prepare the graph", prepare, (target, folder))], options)
+        if plan(planned.path, target).keys != planned.keys:
+            raise ModelError("the model or the data changed while they were read; build again")
         prepared[key] = folder, ready
     return prepared[key]
 
@@ -164,9 +176,9 @@ def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], fol
     """Recorded inputs and answers; those of kept artifacts come from what was published."""
     golden: Samples = {}
     if kept:
-        names = {"input", *(entry.name for entry in kept)}
+        prefixes = ("inputs/", *(f"answers/{entry.name}/" for entry in kept))
         recorded = load_samples(folder / GOLDEN)
-        golden |= {name: array for name, array in recorded.items() if name.partition("/")[0] in names}
+        golden |= {name: array for name, array in recorded.items() if name.startswith(prefixes)}
     for found in measured.values():
         golden |= found.golden
     return dict(sorted(golden.items()))

@@ -5,10 +5,10 @@ It never enters the app.
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
 
 from mobile_export.errors import ModelError
 
@@ -66,6 +66,14 @@ class ArtifactEntry(_Entry):
     outputs: tuple[EdgeEntry, ...]
     checks: tuple[CheckEntry, ...]
     key: str = Field(description="Hash of everything that could change this file.")
+
+    @field_validator("file")
+    @classmethod
+    def _check_file(cls, file: str) -> str:
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts or path.parts[:1] != ("assets",) or "\\" in file:
+            raise ValueError("lies outside of assets")
+        return file
 
 
 class SourceEntry(_Entry):

@@ -7,7 +7,7 @@ measure    one file: what it answers, and what the checks say to that
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from mobile_export.data import read_samples
 from mobile_export.data.conform import conform
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph import Graph, TensorSpec, total_bytes
+from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.metrics import METRICS
 from mobile_export.ops import RANDOM
 from mobile_export.runner import Edge, Runner, run_samples
@@ -87,11 +87,12 @@ def prepare(target: Target, folder: Path) -> Prepared:
     """
     form, source = detect(target.model.source)
     graph = source.load(target.model.source, target.model)
-    if not graph.inputs:
-        graph = find_inputs(graph, served=apply(graph, named(INFERENCE), None)[0])
+    served, _ = apply(graph, named(INFERENCE), None)
+    graph = graph if graph.inputs else find_inputs(graph, served)
+    _refuse_unusable(graph, served)
     samples = _save_samples(target, graph, folder)
     probe = {name: array[:VERIFIED_SAMPLES] for name, array in samples.items()}
-    reference, served = apply(graph, named(INFERENCE), probe)
+    reference, inferring = apply(graph, named(INFERENCE), probe)
     _refuse_random(reference)
     _check_labels(target, reference)
     reference.save(folder / _REFERENCE)
@@ -99,7 +100,7 @@ def prepare(target: Target, folder: Path) -> Prepared:
     optimized.save(folder / _OPTIMIZED)
     frozen_size = optimized.to_graph_def(without=optimized.constants).ByteSize() + total_bytes(optimized.constants)
     parameters = sum(array.size for array in optimized.constants.values() if array.dtype.kind == "f")
-    transforms = (*served, *rewritten)
+    transforms = (*inferring, *rewritten)
     return Prepared(form, optimized.inputs, optimized.outputs, transforms, parameters, frozen_size)
 
 
@@ -110,6 +111,25 @@ def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
     changed = any(spec.shape != shapes.get(spec.name, spec.shape) for spec in graph.inputs)
     fix = [("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4))] if changed else []
     return [*fix, *named(passes)]
+
+
+def _refuse_unusable(graph: Graph, served: Graph) -> None:
+    """Placeholders that nobody would feed, and edges that no file can have."""
+    fed = {node_name(spec.tensor) for spec in graph.inputs}
+    unfed = [
+        name for name, node in served.nodes.items() if node.op in ("Placeholder", "PlaceholderV2") and name not in fed
+    ]
+    if unfed:
+        raise ModelError(
+            f"the outputs need the placeholder {unfed[0]!r}, which is no input; name it in [[model.inputs]], "
+            "or give it a value in [[model.constants]]"
+        )
+    for kind, spec in [*(("input", s) for s in graph.inputs), *(("output", s) for s in graph.outputs)]:
+        if spec.dtype in ("string", "resource", "variant") or 0 in (spec.shape or ()):
+            raise ModelError(
+                f"{kind} {spec.name!r} is {spec.dtype}{format_shape(spec.shape)}, which is not supported; "
+                "name a tensor of numbers beside it, such as the features or scores"
+            )
 
 
 def _refuse_random(graph: Graph) -> None:
@@ -136,30 +156,32 @@ def _check_labels(target: Target, graph: Graph) -> None:
 
 def _save_samples(target: Target, graph: Graph, folder: Path) -> Samples:
     """Read and check all data; save it by role. Returns the samples on which answers are compared."""
-    names = [spec.name for spec in graph.inputs]
+    shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
+    inputs = [replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs]
+    names = [spec.name for spec in inputs]
     calibration, evaluation = target.data.calibration, target.data.evaluation
     parity: Samples | None = None
     if calibration is not None:
         drawn = read_samples(calibration.source, names, calibration.samples, calibration.seed)
-        conform(calibration.source, drawn, graph.inputs)
+        conform(calibration.source, drawn, inputs)
         save_samples(folder / "calibration.npz", drawn)
         parity = drawn
     if evaluation is not None:
         drawn = read_samples(evaluation.source, [*names, evaluation.labels], evaluation.samples, evaluation.seed)
-        conform(evaluation.source, drawn, graph.inputs)
+        conform(evaluation.source, drawn, inputs)
         save_samples(folder / "evaluation.npz", drawn)
         parity = {name: drawn[name] for name in names}
-    parity = {name: array[:PARITY_SAMPLES] for name, array in (parity or _random_samples(graph)).items()}
+    parity = {name: array[:PARITY_SAMPLES] for name, array in (parity or _random_samples(inputs)).items()}
     save_samples(folder / "parity.npz", parity)
     return parity
 
 
-def _random_samples(graph: Graph) -> Samples:
+def _random_samples(inputs: Sequence[TensorSpec]) -> Samples:
     """Seeded samples for a model without data: uniform in [0, 1), integers 0 or 1, dynamic sizes 1."""
     rng = np.random.default_rng(0)
     samples: Samples = {}
-    for spec in graph.inputs:
-        if spec.shape is None or spec.dtype == "string":
+    for spec in inputs:
+        if spec.shape is None:
             raise ModelError(
                 f"input {spec.name!r} ({spec.dtype}) cannot be probed with random values: "
                 "give it a shape in the target, or bring evaluation data"
@@ -179,19 +201,22 @@ def refer(target: Target, folder: Path) -> None:
     Raises:
         ModelError: the labels do not fit the model's answers.
     """
+    evaluation = target.data.evaluation
     with Session(Graph.load(folder / _REFERENCE)) as session:
-        save_samples(folder / "parity_answers.npz", run_samples(session, load_samples(folder / "parity.npz")))
-        evaluation = target.data.evaluation
-        if evaluation is None:
-            return
-        samples = load_samples(folder / "evaluation.npz")
-        answers = run_samples(session, samples)
-    output = _scored_output(evaluation, tuple(answers))
-    wrong = METRICS[evaluation.metric].check_labels(samples[evaluation.labels], answers[output])
-    if wrong:
-        raise ModelError(f"{evaluation.source}: the labels in {evaluation.labels!r} {wrong}")
-    scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
-    save_samples(folder / "evaluation_scores.npz", {"scores": scores})
+        parity = run_samples(session, load_samples(folder / "parity.npz"))
+        if evaluation is not None:
+            samples = load_samples(folder / "evaluation.npz")
+            answers = run_samples(session, samples)
+    if evaluation is not None:
+        output = _scored_output(evaluation, tuple(answers))
+        wrong = METRICS[evaluation.metric].check_labels(samples[evaluation.labels], answers[output])
+        if wrong:
+            raise ModelError(f"{evaluation.source}: the labels in {evaluation.labels!r} {wrong}")
+        scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
+        save_samples(folder / "evaluation_scores.npz", {"scores": scores})
+    unfinished = folder / "parity_answers.part"  # whoever finds the final name finds all of it, and the scores
+    save_samples(unfinished, parity)
+    unfinished.replace(folder / "parity_answers.npz")
 
 
 def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
@@ -232,8 +257,8 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
         zipped_size=zipped_size,
         frozen_size=frozen_size,
     )
-    golden = {f"input/{name}": array[:GOLDEN_SAMPLES] for name, array in parity.items()}
-    golden |= {f"{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
+    golden = {f"inputs/{name}": array[:GOLDEN_SAMPLES] for name, array in parity.items()}
+    golden |= {f"answers/{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
     return Measured(runner.inputs, runner.outputs, size, zipped_size, judge(evidence, artifact.limits), golden)
 
 

@@ -70,6 +70,10 @@ def _problems(target: Target, artifact: str | None) -> list[str]:
     found = []
     if artifact is not None and artifact not in [a.name for a in target.artifacts]:
         found.append(f"has no artifact {artifact!r}; it has {', '.join(a.name for a in target.artifacts)}")
+    scored = target.data.evaluation.output if target.data.evaluation else None
+    outputs = [o.name for o in target.model.outputs]
+    if scored is not None and outputs and scored not in outputs:
+        found.append(f"data.evaluation.output: the model has no output {scored!r}; it has {', '.join(outputs)}")
     public = [i.name for i in target.model.inputs] + [o.name for o in target.model.outputs]
     for name in sorted({name for name in public if public.count(name) > 1}):
         found.append(f"model: more than one input or output is named {name!r}; public names are unique")

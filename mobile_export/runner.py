@@ -90,7 +90,13 @@ def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
                     )
                 answer = answer[None]
             pieces[edge.name].append(answer[:wanted])
-    return {name: np.concatenate(parts) for name, parts in pieces.items()}
+    return {name: _stacked(name, parts) for name, parts in pieces.items()}
+
+
+def _stacked(name: str, parts: list[Array]) -> Array:
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise ModelError(f"output {name!r} has another size for each sample; name an output before that is decided")
+    return np.concatenate(parts)
 
 
 def batch_size(runner: Runner, count: int) -> int:

@@ -29,7 +29,7 @@ def import_tensorflow() -> Any:
         MissingToolError: it is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # whatever the user's is: it would change bytes
     try:
         import tensorflow
     except ImportError as error:

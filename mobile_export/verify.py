@@ -72,19 +72,24 @@ def _hash_problem(folder: Path, entry: ArtifactEntry) -> str | None:
 def answers_problem(folder: Path, entry: ArtifactEntry) -> str | None:
     """How the answers of a file differ from those recorded for it; None when they do not."""
     recorded = load_samples(folder / GOLDEN)
-    inputs = {name.removeprefix("input/"): array for name, array in recorded.items() if name.startswith("input/")}
+    inputs, expected = _below(recorded, "inputs/"), _below(recorded, f"answers/{entry.name}/")
+    if entry.format not in FORMATS:
+        return f"is of the format {entry.format!r}, which this version does not know"
+    if set(expected) != {edge.name for edge in entry.outputs}:
+        return "has no recorded answers; build the target again"
     answers = run_samples(FORMATS[entry.format].open(folder / entry.file), inputs)
-    for name, array in _of(recorded, entry.name).items():
+    for name, array in expected.items():
+        if answers[name].shape != array.shape:
+            return f"output {name!r} has another shape than the recorded answer"
         step = next((edge.scale for edge in entry.outputs if edge.name == name), None)
-        worst = float(np.abs(answers[name].astype(np.float64) - array).max())
-        allowed = max(TOLERANCE * float(np.abs(array).max()), step or 0.0)
+        worst = float(np.abs(np.subtract(answers[name], array, dtype=np.complex128)).max(initial=0.0))
+        allowed = max(TOLERANCE * float(np.abs(array).max(initial=0)), step or 0.0)
         if not worst <= allowed:
             return f"output {name!r} differs from the recorded answer by {worst:.3g} (allowed: {allowed:.3g})"
     return None
 
 
-def _of(recorded: Samples, artifact: str) -> Samples:
-    prefix = f"{artifact}/"
+def _below(recorded: Samples, prefix: str) -> Samples:
     return {name.removeprefix(prefix): array for name, array in recorded.items() if name.startswith(prefix)}
 
 

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from mobile_export.errors import ConversionError, ExportError
+from mobile_export.errors import ConversionError, ExportError, OutputError
 
 TIMEOUT = 1800.0
 """Seconds that a task may take."""
@@ -181,6 +181,9 @@ def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: t
         pipe.send(("error", error))
     except MemoryError:
         pipe.send(("memory", None))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        pipe.send(("error", OutputError(f"{place}{error.strerror or error}; is there room, and leave to write?")))
     except Exception:  # noqa: BLE001  the parent raises it again, with this traceback
         pipe.send(("bug", traceback.format_exc()))
     finally:

@@ -56,9 +56,17 @@ class _Pair:
 
     @classmethod
     def of(cls, reference: Array, artifact: Array) -> "_Pair":
-        flat = np.asarray(reference, np.float64).reshape(len(reference), -1)
-        other = np.asarray(artifact, np.float64).reshape(len(artifact), -1)
-        return cls(flat, other if other.shape == flat.shape else np.full_like(flat, np.nan), reference.ndim)
+        flat = _real(reference)
+        same_form = artifact.shape == reference.shape and (artifact.dtype.kind == "c") == (reference.dtype.kind == "c")
+        return cls(flat, _real(artifact) if same_form else np.full_like(flat, np.nan), reference.ndim)
+
+
+def _real(values: Array) -> Real:
+    """float64 of shape [samples, values]; a complex number counts as two."""
+    if values.dtype.kind == "c":
+        values = np.stack([values.real, values.imag], axis=-1)
+    flat: Real = np.asarray(values, np.float64).reshape(len(values), -1)
+    return flat
 
 
 def max_abs(pair: _Pair) -> float:
@@ -130,7 +138,7 @@ def _worst(name: str, function: Callable[[_Pair], float], pairs: list[_Pair]) ->
 def _note(pairs: list[_Pair]) -> str:
     if all(_moves(pair.reference) for pair in pairs):
         return ""
-    return "the reference gives every sample the same answer; judge on samples that differ"
+    return "the model answers the same to every sample; bring [data] evaluation or calibration"
 
 
 def _centred(values: Real) -> Real:
@@ -140,7 +148,7 @@ def _centred(values: Real) -> Real:
 
 def _moves(values: Real) -> bool:
     """Whether answers differ between samples by more than rounding."""
-    return bool(np.abs(_centred(values)).max() > 1e-6 * np.abs(values).max())
+    return values.size > 0 and bool(np.abs(_centred(values)).max() > 1e-6 * np.abs(values).max())
 
 
 def _ranks(values: Real) -> Real:

@@ -1,5 +1,6 @@
 """NumPy archives."""
 
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,7 +23,7 @@ class Npz:
         try:
             with path.open("rb") as file:
                 samples = _arrays(path, file, names)
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
             raise ModelError(f"{path}: cannot be read as .npz: {error}") from error
         lengths = {name: len(array) if array.ndim else 0 for name, array in samples.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():

@@ -73,17 +73,6 @@ def failures_table(manifest: Manifest) -> Table:
     return table
 
 
-def transforms_table(manifest: Manifest) -> Table:
-    """What each transform did to the graph."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("transform", "nodes", "outputs moved"):
-        table.add_column(heading, justify="left" if heading == "transform" else "right")
-    for step in manifest.transforms:
-        moved = "not comparable" if step.difference is None else f"{step.difference:.1e}" if step.difference else "0"
-        table.add_row(step.name, f"{step.nodes_before} → {step.nodes_after}", moved)
-    return table
-
-
 def print_tables(console: Console, tables: Sequence[Table]) -> None:
     """Print tables that have rows."""
     for table in tables:

@@ -45,9 +45,12 @@ def detect(path: Path) -> tuple[str, Source]:
     Raises:
         ModelError: nothing is there, or no form fits.
     """
-    for name, source in SOURCES.items():
-        if source.detect(path):
-            return name, source
+    try:
+        for name, source in SOURCES.items():
+            if source.detect(path):
+                return name, source
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be looked at: {error.strerror}") from error
     if not path.exists():
         raise ModelError(f"{path}: no such model; [model] source takes {_forms()}")
     raise ModelError(f"{path}: the form of this model is not known; [model] source takes {_forms()}")

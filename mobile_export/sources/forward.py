@@ -10,6 +10,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
+from mobile_export.ops import PLACEHOLDERS
 from mobile_export.sources import signature
 from mobile_export.target import Constant, Model
 from mobile_export.tensors import numpy_dtype
@@ -64,9 +65,22 @@ def _fix_constants(graph: Graph, constants: Sequence[Constant]) -> None:
         dtype = numpy_dtype(attribute(node, "dtype").type)
         if dtype is None:
             raise ModelError(f"model.constants[{index}]: {tensor!r} is no placeholder of a numeric type")
-        if dtype.kind in "biu" and np.asarray(constant.value).astype(dtype) != constant.value:
+        if node.op not in PLACEHOLDERS:
+            raise ModelError(
+                f"model.constants[{index}]: {tensor!r} is no placeholder ({node.op}); name the one before it"
+            )
+        if not _represents(dtype, constant.value):
             raise ModelError(f"model.constants[{index}]: {tensor!r} is {dtype} and cannot be {constant.value}")
         graph.set_constant(node.name, np.asarray(constant.value, dtype))
+
+
+def _represents(dtype: np.dtype[np.generic], value: float) -> bool:
+    if dtype.kind == "b":
+        return value in (0, 1)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype.name)
+        return value == int(value) and limits.min <= value <= limits.max
+    return True
 
 
 def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:

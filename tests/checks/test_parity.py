@@ -140,7 +140,7 @@ def test_a_wrong_answer_fails(precision: str, answers: np.ndarray) -> None:
 def test_a_reference_that_does_not_move_cannot_be_judged(precision: str, reference: np.ndarray) -> None:
     sqnr = compare(reference, reference, precision)["sqnr"]
     assert not sqnr.passed
-    assert sqnr.note == "the reference gives every sample the same answer; judge on samples that differ"
+    assert sqnr.note == "the model answers the same to every sample; bring [data] evaluation or calibration"
 
 
 @EVERY_PRECISION
@@ -223,3 +223,14 @@ def test_ranks_of_many_values_are_taken_over_all_columns() -> None:
     reference = np.random.default_rng(0).normal(size=(RANKED * 3 // 4, 2))
     answers = np.stack([reference[:, 0], reference[::-1, 1]], axis=1)
     assert compare(reference, answers)["rank_agreement"].value == pytest.approx(0.5, abs=0.1)
+
+
+def test_an_answer_of_another_shape_fails() -> None:
+    reference = RNG.normal(size=(8, 5, 1))
+    assert failed(compare(reference, reference.reshape(8, 1, 5), "float32"))
+
+
+def test_imaginary_parts_count() -> None:
+    reference = RNG.normal(size=(8, 5)) + 1j * RNG.normal(size=(8, 5))
+    assert not failed(compare(reference, reference.copy(), "float32"))
+    assert failed(compare(reference, reference.real + 99j, "float32"))

@@ -191,6 +191,38 @@ def test_an_output_folder_that_cannot_be_made(copy, mobile_export) -> None:
     assert (copy / "taken").read_text() == "mine"
 
 
+def test_a_folder_of_the_users_is_never_replaced(copy, mobile_export) -> None:
+    (copy / "android/app").mkdir(parents=True)
+    (copy / "android/app/Main.kt").write_text("mine")
+    ran = mobile_export("build", copy / "targets/android.toml", "--out", copy)
+    assert ran.code == 6, ran.err
+    assert "was not published by this tool" in ran.err
+    assert (copy / "android/app/Main.kt").read_text() == "mine"
+
+
+def test_recorded_answers_that_are_gone_are_made_again(copy, mobile_export) -> None:
+    before = tree(copy / "out/android")
+    (copy / "out/android/golden.npz").unlink()
+    ran = mobile_export("build", copy / "targets/android.toml", "--out", copy / "out")
+    assert ran.code == 0, ran.err
+    assert tree(copy / "out/android") == before
+
+
+def test_a_target_that_fails_early_leaves_the_others_their_turn(copy, mobile_export) -> None:
+    evaluation(nan)(copy)
+    good = copy / "targets/plain.toml"
+    good.write_text(
+        'name = "plain"\n[model]\nsource = "../examples/digits/model"\n'
+        '[[model.inputs]]\nname = "image"\ntensor = "input:0"\n'
+        '[data]\ncalibration = { source = "../examples/digits/calibration.npz" }\n'
+        '[[artifacts]]\nname = "input"\nformat = "onnx"\n'
+    )
+    ran = mobile_export("build", copy / "targets/android.toml", good, "--out", copy / "new")
+    assert ran.code == 3, ran.err
+    assert [p.name for p in (copy / "new").iterdir()] == ["plain"]
+    assert mobile_export("verify", copy / "new").code == 0
+
+
 def test_one_bad_target_does_not_stop_the_other(copy, mobile_export) -> None:
     target("size_ratio = 0.55", "size_ratio = 0.10")(copy)
     ran = mobile_export("build", *sorted((copy / "targets").glob("*.toml")), "--out", copy / "new")

@@ -108,7 +108,7 @@ def test_tensorflows_own_memmapped_env_gives_the_recorded_answers(example, memma
 
     folder = example / "out/android"
     with np.load(folder / "golden.npz") as golden:
-        images, answers = golden["input/image"], golden["digits_mapped/probabilities"]
+        images, answers = golden["inputs/image"], golden["answers/digits_mapped/probabilities"]
     for image, answer in zip(images, answers, strict=True):
         package = folder / "assets/models/android/digits_mapped.mmpb"
         ran = run(memmapped_env, package, ("image", image[None]), "probabilities")
