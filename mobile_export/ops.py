@@ -66,9 +66,6 @@ SIGNAL = frozenset("AudioSpectrogram Mfcc DecodeWav RFFT RFFT2D IRFFT FFT IFFT F
 STRUCTURAL = frozenset("Const ImmutableConst Placeholder PlaceholderV2 PlaceholderWithDefault NoOp".split())
 """Operators that hold or name values."""
 
-ASSERTIONS = frozenset("Assert CheckNumerics CheckNumericsV2 Print PrintV2 Abort".split())
-"""Operators that only watch; dropped before anything runs, so a failing or printing one is never run."""
-
 RUNNABLE = FOLDABLE | CONTROL_FLOW | RANDOM | SIGNAL | STRUCTURAL
 """Everything that may be run in TensorFlow."""
 
