@@ -197,6 +197,8 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
     for outcome in outcomes:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
+            for note in outcome.manifest.source.notes:
+                console.print(f"     note: {note}")
             print_tables(console, [artifacts_table(outcome.manifest, console.width), failures_table(outcome.manifest)])
 
 

@@ -45,7 +45,7 @@ def describe(
         target=target.name,
         platform=target.platform,
         gate=gate if missed else "closed",
-        source=SourceEntry(form=ready.form, files=planned.source),
+        source=SourceEntry(form=ready.form, files=planned.source, notes=ready.notes),
         data=planned.data,
         transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
         artifacts=tuple(sorted([*made, *kept], key=lambda entry: order.index(entry.name))),

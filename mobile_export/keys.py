@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,27 @@ from mobile_export.target import Artifact, Target
 
 _SHAPING = ("numpy", "protobuf", "tensorflow")
 """Packages that every graph passes through."""
+
+
+_PATHS: Any = {
+    "source": True,
+    "checkpoint": True,
+    "outputs": {"__all__": {"labels"}},
+    "builder": {"folder"},
+    "custom_objects": {"folder"},
+}
+"""Parts of `[model]` that say where things lie; what they hold is hashed."""
+
+
+def source_hashes(files: Sequence[Path]) -> dict[str, str]:
+    """sha256 of each of a model's files, by its path below the folder that holds them all.
+
+    Raises:
+        ModelError: one cannot be read.
+    """
+    whole = [path.absolute() for path in files]
+    folder = Path(os.path.commonpath([path.parent for path in whole]))
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in whole}
 
 
 def data_hashes(target: Target) -> dict[str, str]:
@@ -61,7 +83,7 @@ def artifact_key(
         "source": dict(source),
         "data": dict(data),
         "versions": dict(tools),
-        "model": target.model.model_dump(mode="json", exclude={"source": True, "outputs": {"__all__": {"labels"}}}),
+        "model": target.model.model_dump(mode="json", exclude=_PATHS),
         "sampling": target.data.model_dump(mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}),
         "transforms": target.transforms.model_dump(mode="json"),
         "artifact": artifact.model_dump(mode="json"),

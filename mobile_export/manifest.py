@@ -81,6 +81,7 @@ class SourceEntry(_Entry):
 
     form: str
     files: dict[str, str] = Field(description="File name to sha256.")
+    notes: tuple[str, ...] = Field((), description="What people should know of how the model was read.")
 
 
 class TransformEntry(_Entry):

@@ -24,8 +24,8 @@ from mobile_export.ops import RANDOM
 from mobile_export.runner import Edge, Runner, run_samples
 from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.session import Session
-from mobile_export.sources import detect
-from mobile_export.sources.forward import find_inputs
+from mobile_export.sources import source_of
+from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Artifact, Evaluation, Target
 from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named
 from mobile_export.transforms.fix_shapes import fix_shapes
@@ -48,6 +48,7 @@ class Prepared:
 
     Attributes:
         form: name of the source.
+        notes: what people should know of how the model was read, a sentence each.
         inputs, outputs: as the files will have them.
         transforms: what each did.
         parameters: number of weights in the optimized graph.
@@ -55,6 +56,7 @@ class Prepared:
     """
 
     form: str
+    notes: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     transforms: tuple[Applied, ...]
@@ -85,8 +87,9 @@ def prepare(target: Target, folder: Path) -> Prepared:
     Raises:
         ExportError: the model or the data is not what the target says, or a transform broke its promise.
     """
-    form, source = detect(target.model.source)
-    graph = source.load(target.model.source, target.model)
+    form, source = source_of(target.model)
+    trained = source.read(target.model)
+    graph = forward_graph(trained, target.model)
     served, _ = apply(graph, named(INFERENCE), None)
     graph = graph if graph.inputs else find_inputs(graph, served)
     _refuse_unusable(graph, served)
@@ -101,7 +104,7 @@ def prepare(target: Target, folder: Path) -> Prepared:
     frozen_size = optimized.to_graph_def(without=optimized.constants).ByteSize() + total_bytes(optimized.constants)
     parameters = sum(array.size for array in optimized.constants.values() if array.dtype.kind == "f")
     transforms = (*inferring, *rewritten)
-    return Prepared(form, optimized.inputs, optimized.outputs, transforms, parameters, frozen_size)
+    return Prepared(form, trained.notes, optimized.inputs, optimized.outputs, transforms, parameters, frozen_size)
 
 
 def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:

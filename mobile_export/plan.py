@@ -7,11 +7,11 @@ from pathlib import Path
 from mobile_export import keys
 from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.manifest import sha256_of
 from mobile_export.metrics import METRICS
-from mobile_export.sources import detect
+from mobile_export.sources import source_of
 from mobile_export.target import Artifact, Choices, Target, load_target
 from mobile_export.transforms import TRANSFORMS
+from mobile_export.user_code import code_files
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,9 @@ def plan(path: Path, target: Target) -> Plan:
     Raises:
         ModelError: the model or a data file is missing.
     """
-    form, source = detect(target.model.source)
-    hashes = {file.name: sha256_of(file) for file in source.files(target.model.source)}
+    form, source = source_of(target.model)
+    code = [c for c in (target.model.builder, target.model.custom_objects) if c is not None]
+    hashes = keys.source_hashes([*source.files(target.model), *(file for c in code for file in code_files(c))])
     data = keys.data_hashes(target)
     tools = {a.name: keys.versions(FORMATS[a.format].tools) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}

@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from mobile_export.errors import TargetError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -80,6 +81,30 @@ Passes = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class UserCode:
+    """A Python object of the user's, written `module:name`.
+
+    Attributes:
+        folder: the target file's, where the module is looked for first; installed packages come after.
+        module, name: of the object.
+    """
+
+    folder: Path
+    module: str
+    name: str
+
+
+def _user_code(value: Any, info: ValidationInfo) -> UserCode:
+    found = _CODE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} names no code; write "module:name", for example "my_model:build"')
+    return UserCode(Path((info.context or {}).get("folder", Path())), found[1], found[2])
+
+
+Code = Annotated[UserCode, PlainValidator(_user_code, json_schema_input_type=str)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -88,7 +113,9 @@ class Input(_Strict):
     """A public input of the model."""
 
     name: str = Field(description="Public name, the same in every artifact and in the generated code.")
-    tensor: str = Field(description="The graph's tensor, `node:port`.")
+    tensor: str | None = Field(
+        None, description="The graph's tensor, `node:port`. Default: what the model's own signature calls by this name."
+    )
     shape: tuple[int, ...] | None = Field(
         None, description="Sizes; -1 keeps a dimension dynamic where the format can. Default: the graph's own."
     )
@@ -110,7 +137,9 @@ class Output(_Strict):
     """A public output of the model."""
 
     name: str = Field(description="Public name.")
-    tensor: str = Field(description="The graph's tensor, `node:port`.")
+    tensor: str | None = Field(
+        None, description="The graph's tensor, `node:port`. Default: what the model's own signature calls by this name."
+    )
     labels: File | None = Field(None, description="Text file with one class name a line.")
 
     @field_validator("name")
@@ -130,6 +159,25 @@ class Model(_Strict):
     """The trained model."""
 
     source: File = Field(description="Checkpoint prefix, file or folder; the form is detected.")
+    checkpoint: File | None = Field(None, description="Checkpoint with the weights of a GraphDef that has none.")
+    moving_average: bool = Field(
+        False, description="Whether weights are replaced by their exponential moving averages, as many are evaluated."
+    )
+    tags: tuple[str, ...] | None = Field(
+        None, description='Tag set of the graph in a SavedModel. Default: ["serve"], or the only one.'
+    )
+    signature: str | None = Field(
+        None, description='Signature of a SavedModel. Default: "serving_default", or the only one.'
+    )
+    trusted: bool = Field(
+        False, description="Whether code that a Keras file carries (Lambda layers) may run. It can do anything you can."
+    )
+    custom_objects: Code | None = Field(
+        None, description='Custom layers and functions of a Keras file: "module:dict", from the target\'s folder.'
+    )
+    builder: Code | None = Field(
+        None, description='Makes the model of a file that holds weights alone: "module:function", no arguments.'
+    )
     inputs: tuple[Input, ...] = Field((), description="Default: inferred from the graph.")
     outputs: tuple[Output, ...] = Field((), description="Default: inferred from the graph.")
     constants: tuple[Constant, ...] = Field((), description="Switches that are fixed before anything else happens.")

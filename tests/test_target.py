@@ -170,7 +170,12 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ('name = "digits"', "", "name: missing; add it"),
         ('source = "../model/model.ckpt"', "", "model.source: missing; add it"),
         ('source = "calibration.npz",', "", "data.calibration.source: missing; add it"),
-        ('tensor = "input:0"', "", "model.inputs[0].tensor: missing; add it"),
+        ('name = "image"', "", "model.inputs[0].name: missing; add it"),
+        (
+            '"../model/model.ckpt"',
+            '"a"\nbuilder = "build"',
+            "model.builder: 'build' names no code; write \"module:name\"",
+        ),
         (FULL, NO_ARTIFACTS, "artifacts: missing; add it"),
         (FULL, "artifacts = []\n" + NO_ARTIFACTS, TOO_FEW),
         ('name = "digits"', "name = 3", "name: input should be a valid string (it is 3)"),
@@ -205,7 +210,6 @@ def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     assert keys >= {
         "platfrom",
         "model.inputs[0].name",
-        "model.inputs[0].tensor",
         "data.calibration.samples",
         "data.evaluation.metric",
         "artifacts[0].interface",

@@ -7,10 +7,9 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.protos import DecodeError, MetaGraphDef
 from mobile_export.sources.bundle import Bundle, find_checkpoint
-from mobile_export.sources.forward import forward_graph
-from mobile_export.sources.freeze import freeze
 from mobile_export.sources.prefix import checkpoint_file
 from mobile_export.sources.restore import Place, places
+from mobile_export.sources.trained import Trained
 from mobile_export.target import Model
 from mobile_export.tensors import Array
 
@@ -18,31 +17,38 @@ from mobile_export.tensors import Array
 class Checkpoint:
     """A checkpoint prefix (`model.ckpt`), one of its files, or a folder with a `checkpoint` file."""
 
-    def detect(self, path: Path) -> bool:
+    keys = ("moving_average",)
+
+    def detect(self, path: Path) -> str | None:
         """A V2 checkpoint is known by its `.index`, with or without the `.meta` beside it."""
         if path.is_dir():
-            return (path / "checkpoint").is_file() or any(path.glob("*.index"))
-        prefix = _prefix(path)
-        return any(checkpoint_file(prefix, suffix).is_file() for suffix in (".index", ".meta"))
+            if (path / "checkpoint").is_file():
+                return "the folder holds a file named checkpoint"
+            return "the folder holds an .index" if any(path.glob("*.index")) else None
+        for suffix in (".index", ".meta"):
+            file = checkpoint_file(_prefix(path), suffix)
+            if file.is_file():
+                return f"{file.name} is there"
+        return None
 
-    def files(self, path: Path) -> list[Path]:
+    def files(self, model: Model) -> list[Path]:
         """The `.meta`, the `.index` and every data shard."""
-        prefix = find_checkpoint(path)
+        prefix = find_checkpoint(model.source)
         return [_meta(prefix), *Bundle.open(prefix).files]
 
-    def load(self, path: Path, model: Model) -> Graph:
-        """Forward graph from the `.meta`, weights straight from the bundle; no session is made."""
-        prefix = find_checkpoint(path)
+    def read(self, model: Model) -> Trained:
+        """Graph from the `.meta`, weights straight from the bundle; no session is made."""
+        prefix = find_checkpoint(model.source)
         meta = _read_meta(_meta(prefix))
-        whole = Graph.from_graph_def(meta.graph_def)
+        graph = Graph.from_graph_def(meta.graph_def)
         bundle = Bundle.open(prefix)
-        found = places(whole, meta.saver_def.restore_op_name)
+        found = places(graph, meta.saver_def.restore_op_name)
 
-        def read(variable: str) -> Array:
+        def value(variable: str) -> Array:
             place = found.get(variable, Place(variable))
             return place.of(bundle.read(place.key))
 
-        return forward_graph(whole, model, lambda graph: freeze(graph, read))
+        return Trained(graph, value)
 
 
 def _prefix(path: Path) -> Path:

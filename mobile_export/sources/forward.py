@@ -3,7 +3,7 @@
 The branches that inference takes are chosen before the variables are frozen: the others write to them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,9 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.sources import signature
-from mobile_export.target import Constant, Model
+from mobile_export.sources.freeze import freeze
+from mobile_export.sources.trained import Trained
+from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.tensors import numpy_dtype
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.inline_functions import inline_functions
@@ -23,27 +25,38 @@ _DROPPED_ATTRIBUTES = ("_class", "_output_shapes")
 """Colocation and recorded shapes: meaningless or wrong once parts of the graph are gone."""
 
 
-def forward_graph(whole: Graph, model: Model, freeze: Callable[[Graph], Graph]) -> Graph:
+def forward_graph(trained: Trained, model: Model) -> Graph:
     """Choose inputs and outputs, keep what lies between, and give it its weights.
 
     Args:
-        whole: the graph as it was saved, training included.
+        trained: the model as it was saved.
         model: what the target says of inputs, outputs and constants.
-        freeze: replaces the variables of a stripped graph by their values.
 
     Returns:
-        The frozen graph. It has no inputs when the target names none: which placeholders the network really needs
-        shows only when dropout and switches are gone (see `find_inputs`).
+        The frozen graph. It has no inputs when neither the target nor a signature names any: which placeholders the
+        network really needs shows only when dropout and switches are gone (see `find_inputs`).
 
     Raises:
         ModelError: a named tensor does not exist, or inputs or outputs are ambiguous.
     """
-    graph = whole.copy()
+    graph = trained.graph.copy()
+    signed = graph.inputs
     _fix_constants(graph, model.constants)
     graph.inputs = _named_inputs(graph, model)
     _switch_training_off(graph)
     graph.outputs = _outputs(graph, model)
-    return _described(freeze(_network(graph)), model)
+    if not model.inputs:
+        graph.inputs = _needed(graph, signed)
+    return _described(freeze(_network(graph), trained.value), model)
+
+
+def _needed(graph: Graph, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Those of a signature's inputs that the outputs depend on, and that no constant of the target has replaced."""
+    needed = graph.reachable(spec.tensor for spec in graph.outputs)
+    names = [node_name(spec.tensor) for spec in inputs]
+    return tuple(
+        spec for name, spec in zip(names, inputs, strict=True) if name in needed and graph.nodes[name].op != "Const"
+    )
 
 
 def _network(graph: Graph) -> Graph:
@@ -84,12 +97,14 @@ def _represents(dtype: np.dtype[np.generic], value: float) -> bool:
 
 
 def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
-    """Output specs without dtype and shape yet."""
+    """Output specs without dtype and shape yet: the target's, the signature's, or what the graph shows."""
     if model.outputs:
         return tuple(
-            TensorSpec(o.name, signature.check_tensor(graph, o.tensor, f"model.outputs[{i}].tensor"), "", None)
+            TensorSpec(o.name, _tensor(graph, o, graph.outputs, f"model.outputs[{i}]"), "", None)
             for i, o in enumerate(model.outputs)
         )
+    if graph.outputs:
+        return graph.outputs
     found = signature.find_outputs(graph)
     names = signature.public_names(graph, found)
     specs = [TensorSpec(name, tensor, "", None) for name, tensor in zip(names, found, strict=True)]
@@ -107,13 +122,30 @@ def _typed(graph: Graph) -> list[TensorSpec]:
         return [signature.declared(graph, spec.name, spec.tensor) for spec in specs]
 
 
+def _tensor(graph: Graph, named: Input | Output, signed: Sequence[TensorSpec], key: str) -> str:
+    """The tensor that the target names, itself or by its name in the model's own signature."""
+    if named.tensor is not None:
+        return signature.check_tensor(graph, named.tensor, f"{key}.tensor")
+    for spec in signed:
+        if spec.name == named.name:
+            return spec.tensor
+    if not signed:
+        raise ModelError(f"{key}.tensor: missing; this model has no signature of its own, so name the tensor")
+    raise ModelError(
+        f"{key}: the model's signature has no {named.name!r}; it has {', '.join(spec.name for spec in signed)}; name "
+        "one of them, or add the tensor"
+    )
+
+
 def _named_inputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
     specs = []
     for index, named in enumerate(model.inputs):
         key = f"model.inputs[{index}]"
-        spec = signature.input_spec(graph, named.name, signature.check_tensor(graph, named.tensor, f"{key}.tensor"))
+        spec = signature.input_spec(graph, named.name, _tensor(graph, named, graph.inputs, key))
         if not spec.dtype:
-            raise ModelError(f"{key}.tensor: the type of {named.tensor!r} is not known; name a tensor behind it")
+            raise ModelError(
+                f"{key}.tensor: the type of {(named.tensor or spec.tensor)!r} is not known; name a tensor behind it"
+            )
         specs.append(spec)
     return tuple(specs)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.sources import detect
+from mobile_export.sources import detect, source_of
+from mobile_export.target import Model
 from tests.sources.training import Net, Saved, assert_serves, dense, edit, load, mlp, save, tf, tf1, trained, variable
 
 
@@ -131,9 +132,10 @@ def saved(pristine: Saved, tmp_path: Path) -> Saved:
 )
 def test_every_way_to_name_it(saved: Saved, named: str) -> None:
     path = saved.prefix.parent / named
-    form, source = detect(path)
+    model = Model(source=path)
+    form, source = source_of(model)
     assert form == "checkpoint"
-    assert sorted(file.name for file in source.files(path)) == [SHARD, "model.ckpt.index", "model.ckpt.meta"]
+    assert sorted(file.name for file in source.files(model)) == [SHARD, "model.ckpt.index", "model.ckpt.meta"]
     assert_serves(saved, load(path))
 
 

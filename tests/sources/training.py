@@ -10,8 +10,8 @@ import numpy as np
 from mobile_export.graph import Graph
 from mobile_export.protos import MetaGraphDef
 from mobile_export.session import Session, import_tensorflow
-from mobile_export.sources import detect
-from mobile_export.sources.forward import find_inputs
+from mobile_export.sources import source_of
+from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Model
 from mobile_export.transforms import INFERENCE, apply, named
 
@@ -72,7 +72,7 @@ def sample_of(tensor: Any) -> np.ndarray:
 def load(path: Path, **model: Any) -> Graph:
     """The served graph, as a build makes it, from the checkpoint at `path`."""
     described = Model.model_validate({"source": path, **model})
-    graph = detect(path)[1].load(path, described)
+    graph = forward_graph(source_of(described)[1].read(described), described)
     if not graph.inputs:
         graph = find_inputs(graph, apply(graph, named(INFERENCE), None)[0])
     return apply(graph, named(INFERENCE), None)[0]

@@ -1,0 +1,23 @@
+"""A model as its training left it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mobile_export.graph import Graph
+from mobile_export.tensors import Array
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What every form of model is read into.
+
+    Attributes:
+        graph: the whole graph as it was saved, training included. Its inputs and outputs are those of the model's own
+            signature, under the signature's names; none where the form has no signature.
+        value: the trained value of a variable, by the name of its node; raises ModelError where there is none.
+        notes: what people should know of how the model was read, a sentence each.
+    """
+
+    graph: Graph
+    value: Callable[[str], Array]
+    notes: tuple[str, ...] = ()
