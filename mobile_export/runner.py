@@ -1,7 +1,8 @@
 """Running something that has named inputs and outputs over samples: a graph, a .tflite file, an .onnx file.
 
 Samples are stacked along a first axis, which is the batch axis of every input. A runner says with its shapes how many
-it takes at once: a dynamic first dimension takes all, a fixed one takes that many.
+it takes at once: a dynamic first dimension takes all, a fixed one takes that many. Where samples have one dimension
+more than the input (a scalar, a waveform, an image without batch), each of them is a whole input.
 """
 
 from collections.abc import Mapping
@@ -73,12 +74,12 @@ def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
         ModelError: an output does not have one entry a sample.
     """
     count = len(next(iter(samples.values())))
-    size = batch_size(runner, count)
+    size = batch_size(runner, samples)
     pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
     for start in range(0, count, size):
         wanted = min(size, count - start)
         rows = np.minimum(np.arange(start, start + size), count - 1)
-        feeds = {edge.name: edge.quantize(_rows(edge, samples[edge.name], rows)) for edge in runner.inputs}
+        feeds = {edge.name: edge.quantize(_rows(edge, samples, rows)) for edge in runner.inputs}
         answers = runner(feeds)
         for edge in runner.outputs:
             answer = edge.dequantize(answers[edge.name])
@@ -99,16 +100,21 @@ def _stacked(name: str, parts: list[Array]) -> Array:
     return np.concatenate(parts)
 
 
-def batch_size(runner: Runner, count: int) -> int:
-    """How many of `count` samples `runner` takes at once."""
-    fixed = [edge.shape[0] for edge in runner.inputs if edge.shape]
-    if any(edge.shape == () for edge in runner.inputs):
+def batch_size(runner: Runner, samples: Mapping[str, Array]) -> int:
+    """How many of `samples` `runner` takes at once."""
+    if any(_is_whole(edge, samples) for edge in runner.inputs):
         return 1
-    static = {size for size in fixed if size >= 0}
+    static = {edge.shape[0] for edge in runner.inputs if edge.shape and edge.shape[0] >= 0}
     if len(static) > 1:
         return 1
-    return static.pop() if static else min(count, MAX_BATCH)
+    return static.pop() if static else min(len(next(iter(samples.values()))), MAX_BATCH)
 
 
-def _rows(edge: Edge, array: Array, rows: NDArray[np.intp]) -> Array:
-    return array[rows[0]] if edge.shape == () else array[rows]
+def _is_whole(edge: Edge, samples: Mapping[str, Array]) -> bool:
+    """Whether a sample is all that the input takes, and not one row of it."""
+    return edge.shape is not None and samples[edge.name].ndim > len(edge.shape)
+
+
+def _rows(edge: Edge, samples: Mapping[str, Array], rows: NDArray[np.intp]) -> Array:
+    array = samples[edge.name]
+    return array[rows[0]] if _is_whole(edge, samples) else array[rows]

@@ -164,4 +164,14 @@ def test_a_model_for_one_sample_may_leave_the_batch_out(shape: tuple[int, ...], 
 )
 def test_batch_size_with_several_inputs(shapes: list[tuple[int, ...] | None], size: int) -> None:
     runner = Doubler(tuple(Edge(f"x{index}", "float32", shape) for index, shape in enumerate(shapes)))
-    assert batch_size(runner, 9) == size
+    rows = {edge.name: np.zeros((9, *(edge.shape or (0,))[1:])) for edge in runner.inputs}
+    assert batch_size(runner, rows) == size
+
+
+@pytest.mark.parametrize("shape", [(6,), (-1,), (4, 2), (-1, -1, 3)])
+def test_samples_that_are_whole_inputs_are_run_one_by_one(shape: tuple[int, ...]) -> None:
+    whole = tuple(5 if size < 0 else size for size in shape)
+    runner = Doubler((Edge("x", "float32", shape),))
+    answers = run_samples(runner, {"x": samples(3, *whole)})
+    assert runner.calls == [whole] * 3
+    np.testing.assert_array_equal(answers["y"], 2 * samples(3, *whole))

@@ -38,27 +38,42 @@ def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
         return [Measurement("sqnr", NAN, 0.0, True, f"output {missing[0]!r} is missing")]
     pairs = [_Pair.of(evidence.reference[name], evidence.answers[name]) for name in evidence.reference]
     defaults = DEFAULTS[evidence.precision]
-    return [
+    found = [
         measured(
             name, _worst(name, function, pairs), limits, defaults.get(name), _note(pairs) if name == "sqnr" else ""
         )
         for name, function in MEASURES.items()
     ]
+    return [*found, *_top1_agreement(pairs, limits)]
+
+
+def _top1_agreement(pairs: list["_Pair"], limits: Limits) -> list[Measurement]:
+    """Measured over the outputs that choose a class; without one there is no such number."""
+    choosing = [pair for pair in pairs if pair.chooses]
+    if choosing:
+        return [measured("top1_agreement", _worst("top1_agreement", top1_agreement, choosing), limits)]
+    if limits.top1_agreement is None:
+        return []
+    return [measured("top1_agreement", NAN, limits, note="no output has one score a class, or is a class")]
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """One output: reference and artifact as float64 of shape [samples, values], and its original rank."""
+    """One output: reference and artifact as float64 of shape [samples, values].
+
+    `chooses`: whether it is one score a class, or the number of a class.
+    """
 
     reference: Real
     artifact: Real
-    rank: int
+    chooses: bool
 
     @classmethod
     def of(cls, reference: Array, artifact: Array) -> "_Pair":
         flat = _real(reference)
         same_form = artifact.shape == reference.shape and (artifact.dtype.kind == "c") == (reference.dtype.kind == "c")
-        return cls(flat, _real(artifact) if same_form else np.full_like(flat, np.nan), reference.ndim)
+        chooses = reference.dtype.kind in "iu" if flat.shape[1] == 1 else reference.ndim == 2
+        return cls(flat, _real(artifact) if same_form else np.full_like(flat, np.nan), chooses)
 
 
 def _real(values: Array) -> Real:
@@ -111,8 +126,8 @@ def rank_agreement(pair: _Pair) -> float:
 
 def top1_agreement(pair: _Pair) -> float:
     """Share of samples with the same highest value; of single integers, with the same value."""
-    if pair.rank != 2 or pair.reference.shape[1] < 2:
-        return float((pair.reference == pair.artifact).all(axis=1).mean())
+    if pair.reference.shape[1] == 1:
+        return float((pair.reference == pair.artifact).mean())
     return float((pair.reference.argmax(axis=1) == pair.artifact.argmax(axis=1)).mean())
 
 
@@ -122,7 +137,6 @@ MEASURES: dict[str, Callable[[_Pair], float]] = {
     "cosine": cosine,
     "sqnr": sqnr,
     "rank_agreement": rank_agreement,
-    "top1_agreement": top1_agreement,
 }
 
 _UPPER = ("max_abs", "max_rel")

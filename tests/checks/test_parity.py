@@ -189,6 +189,14 @@ def test_class_numbers(shape: tuple[int, ...], wrong: int, agreement: float, mis
     assert found["top1_agreement"].value == agreement
 
 
+def test_only_outputs_that_choose_a_class_have_a_top_class() -> None:
+    boxes, value = LOGITS.reshape(64, 5, 2), LOGITS[:, :1]
+    assert "top1_agreement" not in compare({"boxes": boxes, "value": value}, {"boxes": boxes, "value": value})
+    both = compare({"boxes": boxes, "scores": LOGITS}, {"boxes": -boxes, "scores": LOGITS})
+    assert both["top1_agreement"].value == 1
+    assert failed(compare(boxes, boxes, top1_agreement=0.5)) == {"top1_agreement"}
+
+
 def image_net(samples: int = 128) -> np.ndarray:
     """Probabilities of 1,000 classes, the right one at 0.86 in the mean."""
     rng = np.random.default_rng(0)
