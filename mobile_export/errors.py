@@ -4,11 +4,21 @@ An error's text is one sentence (a list, where several things are wrong at once)
 node and says what to do. Only `cli.py` catches these; Gradle and Xcode branch on the codes.
 """
 
+from collections.abc import Iterable
+
 
 class ExportError(Exception):
-    """Base of all errors that a user can cause or meet. Anything else that escapes is a bug of ours (exit 70)."""
+    """Base of all errors that a user can cause or meet. Anything else that escapes is a bug of ours (exit 70).
+
+    Attributes:
+        nodes: names of the graph's nodes at fault, where it is nodes.
+    """
 
     exit_code = 70
+
+    def __init__(self, message: str = "", nodes: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.nodes = tuple(nodes)
 
 
 class CheckFailed(ExportError):
@@ -33,6 +43,10 @@ class ConversionError(ExportError):
     """A converter failed, ran out of its limits, or wrote a file that does not load."""
 
     exit_code = 4
+
+
+class NotRunnableError(ConversionError):
+    """A file may be right, and no runtime here can run it; the text says why, without the file's name."""
 
 
 class MissingToolError(ExportError):

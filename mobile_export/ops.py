@@ -2,8 +2,10 @@
 
 A model is an untrusted program. Only operators listed here are ever run, folded or probed: none of them reads or writes
 files, opens connections or calls back into Python. An operator that is missing is refused by name; add it after
-reading its kernel.
+reading its kernel. Those whose purpose is the danger have names here, too, so that a model that has them is told why.
 """
+
+import re
 
 FOLDABLE = frozenset(
     """
@@ -45,6 +47,7 @@ CONTROL_FLOW = frozenset(
     TensorListElementShape TensorListFromTensor TensorListGetItem TensorListLength TensorListReserve TensorListSetItem
     TensorListStack EmptyTensorList TensorListPushBack TensorListPopBack TensorArrayV3 TensorArrayReadV3
     TensorArrayWriteV3 TensorArrayGatherV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArrayCloseV3
+    OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone
     """.split()
 )
 """Branches, loops, calls and the lists that loops fill."""
@@ -63,14 +66,58 @@ RANDOM = frozenset(
 SIGNAL = frozenset("AudioSpectrogram Mfcc DecodeWav RFFT RFFT2D IRFFT FFT IFFT FFT2D IFFT2D".split())
 """Feature extraction from in-memory buffers."""
 
-STRUCTURAL = frozenset("Const ImmutableConst Placeholder PlaceholderV2 PlaceholderWithDefault NoOp".split())
+FEATURES = frozenset("AudioSpectrogram DecodeWav Mfcc".split())
+"""Feature extraction that an app does in its own code, since only TensorFlow has the operators."""
+
+DECODERS = frozenset(
+    """
+    DecodeAndCropJpeg DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng DecodeWav DecodeWebP ExtractJpegShape
+    ParseExample ParseExampleV2 ParseSequenceExample ParseSequenceExampleV2 ParseSingleExample
+    ParseSingleSequenceExample ParseTensor
+    """.split()
+)
+"""Operators that take images, sounds or records out of a file's bytes, which they get as a tensor."""
+
+LOOKUPS = frozenset(
+    """
+    AsString HashTable HashTableV2 LookupTableFind LookupTableFindV2 LookupTableSizeV2 MutableHashTableV2 ReduceJoin
+    RegexFullMatch RegexReplace StaticRegexFullMatch StaticRegexReplace StringJoin StringLength StringLower StringSplit
+    StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber
+    StringUpper Substr
+    """.split()
+)
+"""Operators on text, and on tables of words; never run, but what they give out is known."""
+
+STRUCTURAL = frozenset("Const Placeholder PlaceholderV2 PlaceholderWithDefault NoOp".split())
 """Operators that hold or name values."""
 
 RUNNABLE = FOLDABLE | CONTROL_FLOW | RANDOM | SIGNAL | STRUCTURAL
 """Everything that may be run in TensorFlow."""
 
+PERILS: dict[str, re.Pattern[str]] = {
+    "reads or writes files": re.compile(
+        r"(ReadFile|WriteFile|MatchingFiles(Dataset)?|ImmutableConst|RecordInput|ImportEvent|Skipgram|FileSystem\w*|"
+        r"(Distributed)?Save\w*|Restore\w*|DTensorRestore\w*|MergeV2Checkpoints|LoadAndRemapMatrix|"
+        r"GenerateVocabRemapping|\w*FromTextFile\w*|LoadDataset|Cache\w*|\w*Snapshot\w*Dataset\w*|CreateSummary\w+|DumpTensor|"
+        r"\w*(TFRecord|TextLine|FixedLengthRecord|LMDB|Sql|CSV|WholeFile)\w*(Dataset|Reader)\w*|IdentityReader\w*|"
+        r"ReaderRe(ad|store)\w*|\w*DatasetToTFRecord|(De|En)codeProto\w*|FixedUnigramCandidateSampler|"
+        r"CalibrationStatisticsSaver)"
+    ),
+    "opens connections": re.compile(
+        r"(\w*Rpc\w*|_?(Host)?(Send|Recv)|RemoteCall|\w*Collective\w*|_?Nccl\w*|DataService\w*|RegisterDataset\w*|"
+        r"WorkerHeartbeat|\w*ConfigureDistributedTPU|BigQuery\w*|Bigtable\w*|Kafka\w*|Kinesis\w*)"
+    ),
+    "calls Python": re.compile(r"\w*PyFunc\w*"),
+    "loads foreign code": re.compile(r"(XlaCustomCall\w*|\w*TRTEngineOp|RemoteFusedGraphExecute|MlirPassthroughOp)"),
+    "is for debugging": re.compile(r"(Debug(Identity|Nan|Numeric)\w*|Copy|CopyHost|Abort|Sleep(Identity)?Op)"),
+}
+"""What nothing that a model's answers hang on may do, and the operators (whole names) that do it."""
+
 VARIABLES = frozenset("Variable VariableV2 VarHandleOp".split())
 """Operators that hold trained state."""
+
+READERS = frozenset("ReadVariableOp ResourceGather ResourceGatherNd VariableShape".split())
+"""Operators that look at a resource variable."""
 
 PLACEHOLDERS = frozenset("Placeholder PlaceholderV2 PlaceholderWithDefault".split())
 """Operators that a public input may be."""

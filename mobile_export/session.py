@@ -16,10 +16,14 @@ from mobile_export.graph import Graph, canonical
 from mobile_export.ops import RUNNABLE
 from mobile_export.protos import GraphDef
 from mobile_export.runner import Edge
+from mobile_export.safety import refuse_unlisted
 from mobile_export.tensors import Array, dtype_name
 
 FED_BYTES = 4096
 """Constants above this size are fed; below, they are part of the graph, since shape inference reads them."""
+
+RUN_SECONDS = 600
+"""How long a single run may take; only a loop that never ends takes longer."""
 
 
 def import_tensorflow() -> Any:
@@ -30,6 +34,7 @@ def import_tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # whatever the user's is: it would change bytes
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # TensorFlow imports Keras, which asks for it once, here
     try:
         import tensorflow
     except ImportError as error:
@@ -88,7 +93,7 @@ class Session:
         """Values of `tensors`; `feeds` maps tensors to what they hold.
 
         Raises:
-            ModelError: a kernel refuses, naming its node.
+            ModelError: a kernel refuses, naming its node, or nothing comes back for `RUN_SECONDS`.
         """
         fed = {**self._fed, **{canonical(name): value for name, value in (feeds or {}).items()}}
         key = (*tensors, "", *fed)
@@ -96,6 +101,10 @@ class Session:
             self._callables[key] = self._callable(tensors, fed)
         try:
             return [np.asarray(value) for value in self._callables[key](*fed.values())]
+        except self._tf.errors.DeadlineExceededError as error:
+            raise ModelError(
+                f"the graph has no answer after {RUN_SECONDS} s in TensorFlow; does one of its loops ever end?"
+            ) from error
         except (ValueError, TypeError, self._tf.errors.OpError) as error:
             raise ModelError(f"running the graph in TensorFlow failed: {_first_line(error)}") from error
 
@@ -130,25 +139,11 @@ class Session:
             raise ModelError(f"the graph has no tensor {name!r}") from error
 
     def _config(self) -> Any:
-        config = self._tf.compat.v1.ConfigProto()
+        config = self._tf.compat.v1.ConfigProto(operation_timeout_in_ms=RUN_SECONDS * 1000)
         options = config.graph_options
         options.rewrite_options.disable_meta_optimizer = True
         options.optimizer_options.opt_level = -1
         return config
-
-
-def refuse_unlisted(graph: Graph, allowed: frozenset[str]) -> None:
-    """Raise ModelError when a node, or a function that nodes call, uses an operator outside of `allowed`."""
-    functions = {function.signature.name for function in graph.library.function}
-    nodes = [*graph.nodes.values(), *(node for function in graph.used_functions() for node in function.node_def)]
-    refused = sorted({(node.op, node.name) for node in nodes if node.op not in allowed and node.op not in functions})
-    if refused:
-        named = ", ".join(f"{op} (node {name!r})" for op, name in refused[:5])
-        more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
-        raise ModelError(
-            f"the graph uses operators that are never run here: {named}{more}; "
-            "cut them off by naming inputs and outputs that need none of them"
-        )
 
 
 def _with_placeholders(graph: Graph, names: Iterable[str]) -> GraphDef:

@@ -35,6 +35,7 @@ MOST_BYTES = 2**31 - 1
 
 _THREADS = 2
 _ORT_DTYPES = {"float": "float32", "double": "float64"}  # others are called as in NumPy
+_NODE = re.compile(r"node with name '(.+?)'")
 _NOISE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?")
 
 
@@ -54,7 +55,7 @@ class ONNX:
             for request in requests:
                 _write_checked(request.path, data)
         except ConversionError as error:
-            raise ConversionError(f"artifact {requests[0].artifact!r}: {error}") from error
+            raise ConversionError(f"artifact {requests[0].artifact!r}: {error}", error.nodes) from error
 
     def open(self, path: Path) -> "OnnxRunner":
         """Load `path` in ONNX Runtime, with the optimizations of an app's session."""
@@ -183,7 +184,8 @@ def _load(model: str | bytes, options: Any, what: str) -> Any:
     try:
         return session(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _runtime_errors() as error:
-        raise ConversionError(f"ONNX Runtime does not load {what}: {_message(error)}") from error
+        message = _message(error)
+        raise ConversionError(f"ONNX Runtime does not load {what}: {message}", _NODE.findall(message)) from error
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:

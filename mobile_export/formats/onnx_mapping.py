@@ -72,11 +72,11 @@ def map_operators(graph: Graph) -> "tuple[ModelProto, dict[str, str]]":
             tf.import_graph_def(_skeleton_def(skeleton, weights), name="")
             model = _run_tf2onnx(tf_graph, skeleton, weights)
         except (*_HANDLER_ERRORS, tf.errors.OpError) as error:
-            raise ConversionError(_explain(error, records, graph)) from error
+            raise _explained(error, records, graph) from error
     del tf_graph
     gc.collect()  # tf2onnx's graph is full of cycles, and of copies of the weights
     public = {spec.tensor: spec.name for spec in (*skeleton.inputs, *skeleton.outputs)}
-    _refuse_unmapped(model, public)
+    _refuse_unmapped(model, public, graph)
     return model, public
 
 
@@ -224,17 +224,17 @@ def _recorded_errors() -> Iterator[list[logging.LogRecord]]:
         logger.propagate = propagated
 
 
-def _explain(error: Exception, records: Sequence[logging.LogRecord], graph: Graph) -> str:
+def _explained(error: Exception, records: Sequence[logging.LogRecord], graph: Graph) -> ConversionError:
     """One sentence; tf2onnx names the node that it failed on only in its log."""
     cause = str(error).strip().partition("\n")[0] or type(error).__name__
     for record in records:
         name = record.args[0] if isinstance(record.args, tuple) and record.args else None
         if isinstance(name, str) and name in graph.nodes:
-            return f"tf2onnx cannot convert {graph.nodes[name].op} (node {name!r}): {cause}"
-    return f"tf2onnx cannot convert the graph: {cause}"
+            return ConversionError(f"tf2onnx cannot convert {graph.nodes[name].op} (node {name!r}): {cause}", [name])
+    return ConversionError(f"tf2onnx cannot convert the graph: {cause}")
 
 
-def _refuse_unmapped(model: "ModelProto", public: Mapping[str, str]) -> None:
+def _refuse_unmapped(model: "ModelProto", public: Mapping[str, str], graph: Graph) -> None:
     """tf2onnx leaves operators that it does not know as they are, and adds inputs as it needs them."""
     import onnx
 
@@ -242,7 +242,10 @@ def _refuse_unmapped(model: "ModelProto", public: Mapping[str, str]) -> None:
     if left:
         named = ", ".join(sorted(f"{node.op_type} (node {node.name!r})" for node in left)[:5])
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        raise ConversionError(f"ONNX has no counterpart of these TensorFlow operators: {named}{more}")
+        raise ConversionError(
+            f"ONNX has no counterpart of these TensorFlow operators: {named}{more}",
+            nodes=[node.name for node in left if node.name in graph.nodes],
+        )
     unfed = [node_name(info.name) for info in model.graph.input if info.name not in public]
     if unfed:
         raise ConversionError(f"the outputs depend on the placeholder {unfed[0]!r}, which is not an input")

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from mobile_export.advice import naming_cuts
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
 from mobile_export.ops import PLACEHOLDERS
+from mobile_export.safety import refuse_perilous
 from mobile_export.sources import signature
 from mobile_export.sources.freeze import freeze
 from mobile_export.sources.trained import Trained
@@ -37,7 +39,8 @@ def forward_graph(trained: Trained, model: Model) -> Graph:
         network really needs shows only when dropout and switches are gone (see `find_inputs`).
 
     Raises:
-        ModelError: a named tensor does not exist, or inputs or outputs are ambiguous.
+        ModelError: a named tensor does not exist, inputs or outputs are ambiguous, or what computes the outputs has
+            operators that are never run here, or that no model may have.
     """
     graph = trained.graph.copy()
     signed = graph.inputs
@@ -47,7 +50,9 @@ def forward_graph(trained: Trained, model: Model) -> Graph:
     graph.outputs = _outputs(graph, model)
     if not model.inputs:
         graph.inputs = _needed(graph, signed)
-    return _described(freeze(_network(graph), trained.value), model)
+    graph = freeze(_network(graph), trained.value)
+    with naming_cuts(graph, trained.tables):
+        return _described(graph, model)
 
 
 def _needed(graph: Graph, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
@@ -60,8 +65,15 @@ def _needed(graph: Graph, inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...
 
 
 def _network(graph: Graph) -> Graph:
-    """What inference runs of `graph`, on whatever device there is."""
-    for step in (strip, inline_functions, resolve_switches, drop_control_edges):
+    """What inference runs of `graph`, on whatever device there is.
+
+    Raises:
+        ModelError: it has an operator that no model may have, also where that would be dropped.
+    """
+    graph = resolve_switches(strip(graph))
+    with naming_cuts(graph):
+        refuse_perilous(graph)
+    for step in (inline_functions, resolve_switches, drop_control_edges):
         graph = step(graph)
     inner = [node for function in graph.library.function for node in function.node_def]
     for node in [*graph.nodes.values(), *inner]:

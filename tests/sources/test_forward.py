@@ -156,7 +156,7 @@ def test_an_operator_that_is_not_run_may_still_be_an_input(op: str, said: str, t
 def test_an_unknown_operator_in_the_forward_graph_is_refused(tmp_path: Path) -> None:
     saved = save(mlp, tmp_path)
     edit(saved, rename_op("Relu", "NoSuchOp"))
-    with pytest.raises(ModelError, match=r"never run here: NoSuchOp \(node 'Relu'\); cut them off") as caught:
+    with pytest.raises(ModelError, match=r"never run here: NoSuchOp \(node 'Relu'\): it cannot be cut off") as caught:
         load(saved.prefix)
     assert "\n" not in str(caught.value)
 
@@ -196,7 +196,7 @@ def test_python_is_never_called(place: str, tmp_path: Path) -> None:
     saved = save(partial(calling, place), tmp_path)
     assert CALLS
     CALLS.clear()
-    with pytest.raises(ModelError, match=r"never run here: .*PyFunc \(node "):
+    with pytest.raises(ModelError, match=r"a model that calls Python is not let in: PyFunc \(node "):
         load(saved.prefix)
     assert CALLS == []
 
@@ -221,23 +221,124 @@ def test_files_are_never_read(place: str, tmp_path: Path) -> None:
 
     saved = save(reading, tmp_path)
     file.unlink()  # reading it fails from here on, and would say so
-    with pytest.raises(ModelError, match=r"never run here: .*ReadFile \(node 'ReadFile'\)"):
+    with pytest.raises(ModelError, match=r"reads or writes files is not let in: ReadFile \(node 'ReadFile'\)"):
         load(saved.prefix)
 
 
-def test_what_only_a_control_edge_keeps_alive_is_never_run(tmp_path: Path) -> None:
+def behind_a_control_edge(watch: Callable[[Any], Any]) -> Net:
+    x = tf1.placeholder(tf.float32, [None, 6], "image")
+    with tf.control_dependencies([watch(x)]):
+        hidden = tf.nn.relu(dense(x, 8, "hidden"))
+    return trained(x, dense(hidden, 3, "logits"), {}, {})
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("stop", [False, True])
+def test_what_only_a_control_edge_keeps_alive_is_refused_where_it_writes(
+    inside: bool, stop: bool, tmp_path: Path
+) -> None:
     file = tmp_path / "written"
 
-    def writing() -> Net:
-        x = tf1.placeholder(tf.float32, [None, 6], "image")
-        with tf.control_dependencies([tf.io.write_file(str(file), "x")]):
-            hidden = tf.nn.relu(dense(x, 8, "hidden"))
-        return trained(x, dense(hidden, 3, "logits"), {}, {})
+    def write(_: Any) -> Any:
+        return tf.io.write_file(str(file), "x", name="innocent")
 
-    saved = save(writing, tmp_path)
+    def watch(x: Any) -> Any:
+        return tf.function(lambda v: (write(v), v)[1])(x) if inside else write(x)
+
+    saved = save(partial(behind_a_control_edge, watch), tmp_path)
     file.unlink()
-    assert_serves(saved, load(saved.prefix))
+    if stop:  # an input behind it cuts it off
+        assert load(saved.prefix, inputs=({"name": "hidden", "tensor": "Relu"},)).inputs
+    else:
+        with pytest.raises(ModelError, match=r"reads or writes files .*: WriteFile \(node 'innocent'.*without it$"):
+            load(saved.prefix)
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        lambda x: tf1.Assert(tf.reduce_all(x < 1e9), [x]),
+        lambda x: tf.print(x[:0]),
+        lambda x: tf1.Print(x, [x], first_n=0),
+        lambda x: tf.debugging.check_numerics(x, "not finite"),
+        lambda x: tf1.summary.histogram("input", x),
+        lambda x: tf1.assign_add(variable("steps", initializer=tf1.zeros_initializer(), trainable=False), 1.0),
+    ],
+)
+def test_what_only_a_control_edge_keeps_alive_is_dropped_where_it_watches(
+    watch: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    saved = save(partial(behind_a_control_edge, watch), tmp_path)
+    assert_serves(saved, load(saved.prefix))
+
+
+def test_a_print_into_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "printed"
+    saved = save(partial(behind_a_control_edge, lambda x: tf.print(x, output_stream=f"file://{file}")), tmp_path)
+    file.unlink()
+    with pytest.raises(ModelError, match="reads or writes files is not let in: PrintV2"):
+        load(saved.prefix)
+    assert not file.exists()
+
+
+def test_what_the_training_reads_and_writes_does_not_matter(tmp_path: Path) -> None:
+    """The labels come out of a file, and the saver writes one."""
+    labels = tmp_path / "labels"
+    labels.write_bytes(bytes(ROWS))
+
+    def reading() -> Net:
+        net = mlp()
+        tf1.summary.image(
+            "input",
+            tf.cast(tf.reshape(tf1.decode_raw(tf.io.read_file(str(labels)), tf.uint8), [1, ROWS, 1, 1]), tf.float32),
+        )
+        return net
+
+    saved = save(reading, tmp_path)
+    labels.unlink()
+    assert_serves(saved, load(saved.prefix))
+
+
+def test_a_branch_of_the_training_does_not_matter(tmp_path: Path) -> None:
+    tf1.disable_control_flow_v2()
+    try:
+        saved = save(partial(switched_reading, tmp_path / "noise"), tmp_path)
+    finally:
+        tf1.enable_control_flow_v2()
+    (tmp_path / "noise").unlink()
+    assert_serves(saved, load(saved.prefix))
+
+
+def switched_reading(file: Path) -> Net:
+    """Training adds noise out of a file."""
+    file.write_text("1")
+    x = tf1.placeholder(tf.float32, [None, 6], "image")
+    training = tf1.placeholder(tf.bool, [], "is_training")
+    noisy = tf1.cond(training, lambda: x + tf1.string_to_number(tf.io.read_file(str(file))), lambda: x)
+    return trained(x, dense(noisy, 3, "logits"), {training: True}, {training: False})
+
+
+# Where to cut
+
+
+def test_a_refusal_says_where_to_cut(tmp_path: Path) -> None:
+    def decoding() -> Net:
+        image = tf1.placeholder_with_default(tf.io.encode_png(tf.zeros([2, 3, 1], tf.uint8)), [], "png")
+        pixels = tf.cast(tf.image.decode_png(image, channels=1), tf.float32)
+        x = tf.ensure_shape(tf.reshape(pixels, [1, -1]), [1, 6])
+        tf1.add_to_collection("images", x)
+        return Net([], [tf.nn.softmax(dense(tf.nn.relu(dense(x, 8, "hidden")), 3, "logits"), name="p")], {}, {}, [])
+
+    saved = save(decoding, tmp_path)
+    with pytest.raises(ModelError) as caught:
+        load(saved.prefix, inputs=({"name": "png", "tensor": "png"},), outputs=({"name": "p", "tensor": "p"},))
+    assert str(caught.value) == (
+        "the graph uses operators that are never run here: DecodePng (node 'DecodePng'): "
+        "cut at 'DecodePng:0' (uint8[?,?,1]):\n"
+        '[[model.inputs]]\nname = "DecodePng"\ntensor = "DecodePng:0"'
+    )
+    assert caught.value.nodes == ("DecodePng",)
 
 
 # What the target says
