@@ -73,28 +73,27 @@ class Graph:
         Raises:
             ModelError: two nodes share a name, or a Const's value contradicts its type or shape.
         """
-        graph = cls(
-            inputs=tuple(inputs), outputs=tuple(outputs), library=graph_def.library, versions=graph_def.versions
-        )
+        graph = cls(inputs=tuple(inputs), outputs=tuple(outputs))
+        graph.library.CopyFrom(graph_def.library)  # a part that is shared would keep all of it in memory
+        graph.versions.CopyFrom(graph_def.versions)
         twice = [name for name, count in Counter(n.name for n in graph_def.node).items() if count > 1]
         if twice:
             raise ModelError(f"the graph has more than one node named {', '.join(map(repr, sorted(twice)[:5]))}")
         graph.constants.update(mapped or {})
         for node in graph_def.node:
-            if node.name in graph.constants:
-                graph.nodes[node.name] = node
+            light = graph.nodes[node.name] = NodeDef()
+            numeric = node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None
+            if node.name in graph.constants or not numeric:
+                light.CopyFrom(node)
                 continue
-            if node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None:
-                value = attribute(node, "value").tensor
-                if value.dtype != node.attr["dtype"].type:
-                    raise ModelError(f"node {node.name!r}: its value is not of the type that it declares")
-                graph.constants[node.name] = tensor_to_array(value, node.name)
-                light = NodeDef(name=node.name, op=node.op, input=node.input, device=node.device)
-                for key, value in node.attr.items():
-                    if key != "value":
-                        light.attr[key].CopyFrom(value)
-                node = light
-            graph.nodes[node.name] = node
+            value = attribute(node, "value").tensor
+            if value.dtype != node.attr["dtype"].type:
+                raise ModelError(f"node {node.name!r}: its value is not of the type that it declares")
+            graph.constants[node.name] = tensor_to_array(value, node.name)
+            light.MergeFrom(NodeDef(name=node.name, op=node.op, input=node.input, device=node.device))
+            for key, value in node.attr.items():
+                if key != "value":
+                    light.attr[key].CopyFrom(value)
         return graph
 
     def to_graph_def(self, without: Iterable[str] = ()) -> GraphDef:

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.op_def_pb2 import OpDef
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+    from tensorflow.core.framework.tensor_slice_pb2 import TensorSliceProto
     from tensorflow.core.framework.versions_pb2 import VersionDef
-    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef, MetaGraphDef, SignatureDef, TensorInfo
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+    from tensorflow.core.protobuf.saver_pb2 import SaverDef
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
     from tensorflow.core.util.memmapped_file_system_pb2 import MemmappedFileSystemDirectory
+    from tensorflow.core.util.saved_tensor_slice_pb2 import SavedTensorSlices
 
 _PACKAGES = (
     "tensorflow",
@@ -37,6 +41,7 @@ _PACKAGES = (
     "tensorflow.core.util",
 )
 _MESSAGES = {
+    "AssetFileDef": "protobuf.meta_graph",
     "AttrValue": "framework.attr_value",
     "BundleEntryProto": "protobuf.tensor_bundle",
     "BundleHeaderProto": "protobuf.tensor_bundle",
@@ -48,12 +53,19 @@ _MESSAGES = {
     "NameAttrList": "framework.attr_value",
     "NodeDef": "framework.node_def",
     "OpDef": "framework.op_def",
+    "SavedModel": "protobuf.saved_model",
+    "SavedTensorSlices": "util.saved_tensor_slice",
+    "SaverDef": "protobuf.saver",
+    "SignatureDef": "protobuf.meta_graph",
+    "TensorInfo": "protobuf.meta_graph",
     "TensorProto": "framework.tensor",
     "TensorShapeProto": "framework.tensor_shape",
+    "TensorSliceProto": "framework.tensor_slice",
     "VersionDef": "framework.versions",
 }
 
 __all__ = [
+    "AssetFileDef",
     "AttrValue",
     "BundleEntryProto",
     "BundleHeaderProto",
@@ -66,8 +78,14 @@ __all__ = [
     "NameAttrList",
     "NodeDef",
     "OpDef",
+    "SavedModel",
+    "SavedTensorSlices",
+    "SaverDef",
+    "SignatureDef",
+    "TensorInfo",
     "TensorProto",
     "TensorShapeProto",
+    "TensorSliceProto",
     "VersionDef",
 ]
 

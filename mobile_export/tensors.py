@@ -116,7 +116,7 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
                 f"node {name!r}: its value has {len(tensor.tensor_content)} bytes for {dtype}{list(shape)}"
             )
         return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
-    values = _listed_values(tensor, dtype)
+    values = listed_values(tensor, dtype)
     if values.size > size:
         raise ModelError(f"node {name!r}: its value has {values.size} elements for the shape {list(shape)}")
     if size * dtype.itemsize > LARGEST_FILL:
@@ -144,7 +144,8 @@ def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int,
     return array
 
 
-def _listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> Array:
+def listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> Array:
+    """The values that `tensor` lists one by one, as many as there are, in one dimension."""
     values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype.name, "int_val")))
     if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int
         return values.astype(np.uint16).view(dtype)

@@ -5,8 +5,7 @@ shards `model.ckpt.data-00000-of-00001`, … with the raw little-endian bytes. A
 slices; each slice's bytes have an entry of their own, under an encoded key that begins with a zero byte.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -15,14 +14,19 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
-from mobile_export.sources.prefix import checkpoint_file, find_checkpoint
-from mobile_export.sources.table import checksum, hint, read_table
-from mobile_export.tensors import Array, dtype_name, numpy_dtype, read_shape
-
-__all__ = ["Bundle", "Entry", "find_checkpoint"]
-
-Extents = tuple[tuple[int, int], ...]
-"""A slice: (start, length) for each dimension, length -1 for all of it."""
+from mobile_export.sources.prefix import checkpoint_file
+from mobile_export.sources.slices import (
+    NOT_THE_SUM,
+    Extents,
+    UnfitSlices,
+    assemble,
+    place_of,
+    read_extents,
+    slice_key,
+)
+from mobile_export.sources.table import checksum, hint, read_index
+from mobile_export.sources.weights import no_such_variable, not_numeric
+from mobile_export.tensors import Array, numpy_dtype, read_shape
 
 _HEADER = b""
 _SLICE_MARK = b"\0"
@@ -73,7 +77,7 @@ class Bundle:
             ModelError: a file is missing, damaged or shorter than it must be, or the checkpoint is big-endian.
         """
         index = checkpoint_file(prefix, ".index")
-        table = read_table(index)
+        table = read_index(index)
         count = _shard_count(index, table.pop(_HEADER, b""))
         entries = {key: _entry(index, key, value, count) for key, value in table.items()}
         shards = {}
@@ -92,8 +96,10 @@ class Bundle:
         """The index and every shard that it refers to."""
         return [self.index, *(path for path, _ in self._shards.values())]
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
+    @property
+    def names(self) -> Collection[str]:
+        """Of its variables."""
+        return self.entries.keys()
 
     def read(self, name: str) -> Array:
         """The value of the variable `name`, checked: a read-only view of the file where that is possible.
@@ -104,11 +110,7 @@ class Bundle:
             ModelError: there is no such variable, it is not numeric, or its bytes are damaged.
         """
         if name not in self.entries:
-            near = difflib.get_close_matches(name, self.entries, n=3, cutoff=0.5) or list(self.entries)[:3]
-            raise ModelError(
-                f"{self.index}: has no variable {name!r} (near it: {', '.join(map(repr, near)) or 'none'}); "
-                "take a checkpoint and a graph of the same training run"
-            )
+            raise no_such_variable(self.index, name, self.names)
         entry = self.entries[name]
         array = self._assembled(name, entry) if entry.slices else self._stored(name, entry)
         array.flags.writeable = False
@@ -126,20 +128,17 @@ class Bundle:
         return array if array.flags.aligned else array.copy()
 
     def _assembled(self, name: str, entry: Entry) -> Array:
-        """All slices in their places, once it is sure that together they are exactly the whole."""
         dtype, shape = self._form(name, entry)
-        parts = [(self._place(name, extents, shape), self._part(name, entry, extents)) for extents in entry.slices]
-        size = prod(shape) * dtype.itemsize
-        if sum(part.size for _, part in parts) != size or size > sum(shard.size for _, shard in self._shards.values()):
-            raise self._damaged(name, "is not the sum of its slices")
-        whole, covered = np.empty(shape, dtype), np.zeros(shape, np.bool_)
-        for place, part in parts:
-            if part.shape != tuple(extent.stop - extent.start for extent in place):
-                raise self._damaged(name, "has a slice that does not fit its place")
-            whole[place], covered[place] = self._stored(name, part), True
-        if not covered.all():
-            raise self._damaged(name, "has slices that overlap")
-        return whole
+        try:
+            for extents in entry.slices:
+                place_of(extents, shape)
+            parts = {extents: self._part(name, entry, extents) for extents in entry.slices}
+            size, stored = prod(shape) * dtype.itemsize, sum(shard.size for _, shard in self._shards.values())
+            if sum(part.size for part in parts.values()) != size or size > stored:  # before anything is read
+                raise UnfitSlices(NOT_THE_SUM)
+            return assemble(shape, {extents: self._stored(name, part) for extents, part in parts.items()})
+        except UnfitSlices as error:
+            raise self._damaged(name, str(error)) from None
 
     def _part(self, name: str, whole: Entry, extents: Extents) -> Entry:
         part = self._slices.get(slice_key(name, extents))
@@ -147,23 +146,10 @@ class Bundle:
             raise self._damaged(name, f"lacks its slice {list(extents)}")
         return part
 
-    def _place(self, name: str, extents: Extents, shape: tuple[int, ...]) -> tuple[slice, ...]:
-        place = tuple(
-            slice(start, size if length < 0 else start + length)
-            for (start, length), size in zip(extents, shape, strict=False)
-        )
-        inside = all(0 <= one.start <= one.stop <= size for one, size in zip(place, shape, strict=False))
-        if len(extents) != len(shape) or not inside:
-            raise self._damaged(name, f"has a slice outside of its shape: {list(extents)}")
-        return place
-
     def _form(self, name: str, entry: Entry) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
         dtype, shape = numpy_dtype(entry.dtype), entry.shape
         if dtype is None:
-            raise ModelError(
-                f"{self.index}: {name!r} is {dtype_name(entry.dtype)}, and only numbers and booleans can be read; "
-                "take an output that does not need it"
-            )
+            raise not_numeric(self.index, name, entry.dtype)
         possible = shape is not None and len(shape) <= _MOST_DIMENSIONS and min(shape, default=0) >= 0
         if shape is None or not possible or prod(size or 1 for size in shape) * dtype.itemsize >= 1 << 63:
             raise self._damaged(name, f"has the impossible shape {shape}")
@@ -171,20 +157,6 @@ class Bundle:
 
     def _damaged(self, name: str, what: str) -> ModelError:
         return ModelError(f"{self.index}: {name!r} {what}; copy the checkpoint again")
-
-
-def slice_key(name: str, extents: Extents) -> bytes:
-    """The key of one slice: its variable's name and extents, coded so that bytes sort as the values do."""
-    coded = [b"\0", name.encode().replace(b"\0", b"\0\xff"), b"\0\1"]
-    coded.append(bytes([1, len(extents)]) if extents else b"\0")
-    return b"".join(coded) + b"".join(_signed(number) for extent in extents for number in extent)
-
-
-def _signed(number: int) -> bytes:
-    """As many leading ones as bytes, then the sign and the value (all inverted for negative ones)."""
-    length = (number if number >= 0 else ~number).bit_length() // 7 + 1
-    ones = (1 << length) - 1 << 7 * length
-    return (number & (1 << 8 * length) - 1 ^ ones).to_bytes(length, "big")
 
 
 def _shard_count(index: Path, value: bytes) -> int:
@@ -217,7 +189,7 @@ def _entry(index: Path, key: bytes, value: bytes, shards: int) -> Entry:
         proto = BundleEntryProto(offset=-1)
     if min(proto.offset, proto.size) < 0 or not 0 <= proto.shard_id < shards:
         raise ModelError(f"{index}: the entry of {_text(key)!r} makes no sense; copy the checkpoint again")
-    slices = tuple(tuple((e.start, e.length if e.HasField("length") else -1) for e in s.extent) for s in proto.slices)
+    slices = tuple(map(read_extents, proto.slices))
     shape = read_shape(proto.shape)
     return Entry(proto.dtype, shape, proto.shard_id, proto.offset, proto.size, proto.crc32c, slices)
 

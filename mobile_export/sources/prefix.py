@@ -2,6 +2,8 @@
 
 A checkpoint is known by its prefix: `model.ckpt` for `model.ckpt.index`, `model.ckpt.data-00000-of-00001`, … Some have
 no base name (`saved/.index`); no Path can end in nothing, so there the folder itself is the prefix.
+
+A V1 checkpoint has no index: it is the file `model.ckpt`, or `model.ckpt-00000-of-00002`, …
 """
 
 import re
@@ -11,6 +13,7 @@ from pathlib import Path
 from mobile_export.errors import ModelError
 
 _FILE = re.compile(r"(?P<base>.*)\.(index|meta|data-\d{5}-of-\d{5})", re.DOTALL)
+_V1_SHARD = re.compile(r"(?P<base>.+)-(\d{5}|\?{5})-of-\d{5}", re.DOTALL)  # TensorFlow itself writes `?????` for all
 _STATE = re.compile(r'^\s*model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _LISTED = 5
 
@@ -20,6 +23,36 @@ def checkpoint_file(prefix: Path, suffix: str) -> Path:
     if (prefix / ".index").is_file() and not Path(f"{prefix}.index").is_file():
         return prefix / suffix
     return Path(f"{prefix}{suffix}")
+
+
+def is_v2(prefix: Path) -> bool:
+    """Whether there is a V2 checkpoint `prefix`."""
+    return checkpoint_file(prefix, ".index").is_file()
+
+
+def v1_files(prefix: Path) -> list[Path]:
+    """The files of the V1 checkpoint `prefix`; none if there is none."""
+    if prefix.is_file():
+        return [prefix]
+    shards = [
+        path for path in _listed(prefix.parent) if (m := _V1_SHARD.fullmatch(path.name)) and m["base"] == prefix.name
+    ]
+    return [path for path in shards if path.is_file()]
+
+
+def prefix_of(path: Path) -> Path:
+    """The prefix of the checkpoint of which `path` is the prefix, or a file.
+
+    Raises:
+        ModelError: it has no base name, and cannot be told from another checkpoint.
+    """
+    if is_v2(path):
+        return path
+    named = _FILE.fullmatch(path.name)
+    if named is not None:
+        return _join(path.parent, named["base"])
+    shard = _V1_SHARD.fullmatch(path.name)
+    return path if shard is None else path.with_name(shard["base"])
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -32,25 +65,22 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         ModelError: there is no checkpoint, or there are several.
     """
-    if path.is_dir() and not checkpoint_file(path, ".index").is_file():
+    if path.is_dir() and not is_v2(path):
         return _in_folder(path)
-    named = _FILE.fullmatch(path.name)
-    prefix = _join(path.parent, named["base"]) if named else path
-    if checkpoint_file(prefix, ".index").is_file():
+    prefix = prefix_of(path)
+    if is_v2(prefix) or v1_files(prefix):
         return prefix
-    if prefix.is_file():
-        raise ModelError(f"{prefix}: not a V2 checkpoint, which has a {prefix.name}.index; save it again as one")
-    raise ModelError(f"{prefix}.index: missing; {_found(_prefixes(prefix.parent))}")
+    raise ModelError(f"{prefix}.index: missing; {_found(checkpoints_in(prefix.parent))}")
 
 
 def _in_folder(folder: Path) -> Path:
     """The checkpoint that the folder's `checkpoint` file names, or the only one."""
     state = folder / "checkpoint"
-    prefixes = _prefixes(folder)
+    prefixes = checkpoints_in(folder)
     latest = _latest(state) if state.is_file() else None
     if latest is not None:
-        prefix = _join(folder, latest)
-        if not checkpoint_file(prefix, ".index").is_file():
+        prefix = prefix_of(_join(folder, latest))
+        if not is_v2(prefix) and not v1_files(prefix):
             raise ModelError(f"{state}: names {latest!r}, which is not in this folder; {_found(prefixes)}")
         return prefix
     if len(prefixes) != 1:
@@ -79,10 +109,17 @@ def _join(folder: Path, base: str) -> Path:
     return folder / base
 
 
-def _prefixes(folder: Path) -> list[Path]:
+def checkpoints_in(folder: Path) -> list[Path]:
     """All checkpoints in `folder`, leaving out what macOS writes beside files on foreign disks."""
-    files = sorted(path for path in folder.glob("*.index") if path.is_file() and not path.name.startswith("._"))
-    return [_join(folder, path.name.removesuffix(".index")) for path in files]
+    files = [path for path in _listed(folder) if not path.name.startswith("._") and path.is_file()]
+    v2 = [path.name.removesuffix(".index") for path in files if path.suffix == ".index" or path.name == ".index"]
+    others = [path.name.removesuffix(".meta") for path in files if path.suffix == ".meta"]
+    v1 = [base for base in others if base not in v2 and v1_files(folder / base)]
+    return [_join(folder, base) for base in sorted([*v2, *v1])]
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _found(prefixes: Sequence[Path]) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,11 @@ import tensorflow as tf
 
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto
-from mobile_export.sources.bundle import Bundle, find_checkpoint, slice_key
+from mobile_export.sources.bundle import Bundle
+from mobile_export.sources.prefix import find_checkpoint
+from mobile_export.sources.slices import slice_key
 from mobile_export.sources.table import checksum
+from tests.sources.checkpoints import block, handle, save_variables, sealed, table, variables, varint
 
 tf1 = tf.compat.v1
 DTYPES = [
@@ -38,20 +41,6 @@ def save_tensors(prefix: Path, tensors: dict[str, object]) -> Path:
     return prefix
 
 
-def save_variables(
-    prefix: Path, build: Callable[[], object], sharded: bool = False, version: int = tf1.train.SaverDef.V2
-) -> Path:
-    """Save what `build` makes, trained for real: by a Saver in a session with two devices."""
-    with tf.Graph().as_default():
-        tf1.set_random_seed(3)
-        build()
-        saver = tf1.train.Saver(sharded=sharded, write_version=version)
-        with tf1.Session(config=tf1.ConfigProto(device_count={"CPU": 2})) as session:
-            session.run(tf1.global_variables_initializer())
-            saver.save(session, str(prefix), write_meta_graph=False)
-    return prefix
-
-
 def assert_reads_like_tensorflow(prefix: Path, spelled: str = "") -> Bundle:
     reader = tf1.train.NewCheckpointReader(spelled or str(prefix))
     bundle = Bundle.open(prefix)
@@ -63,12 +52,6 @@ def assert_reads_like_tensorflow(prefix: Path, spelled: str = "") -> Bundle:
         assert not value.flags.writeable
         assert value.flags.aligned
     return bundle
-
-
-def variables(use_resource: bool) -> None:
-    for name, shape in (("conv/weights", [3, 3, 2, 8]), ("conv/biases", [8]), ("step", []), ("none", [0, 4])):
-        initializer = tf1.random_normal_initializer()
-        tf1.get_variable(name, shape, initializer=initializer, use_resource=use_resource)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +155,7 @@ def test_object_based_checkpoint(tmp_path: Path) -> None:
     prefix = Path(tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(str(tmp_path / "objects")))
     bundle = Bundle.open(prefix)
     np.testing.assert_array_equal(bundle.read("v/.ATTRIBUTES/VARIABLE_VALUE"), [1, 2])
-    assert "_CHECKPOINTABLE_OBJECT_GRAPH" in bundle
+    assert "_CHECKPOINTABLE_OBJECT_GRAPH" in bundle.names
 
 
 def test_prefix_without_base_name(tmp_path: Path) -> None:
@@ -305,41 +288,7 @@ def test_what_cannot_be_read(pristine: Path, name: str, message: str) -> None:
         Bundle.open(pristine).read(name)
 
 
-def test_old_checkpoint_format(tmp_path: Path) -> None:
-    prefix = save_variables(tmp_path / "old", lambda: variables(False), version=tf1.train.SaverDef.V1)
-    with pytest.raises(ModelError, match=r"old: not a V2 checkpoint, which has a old\.index; save it again as one"):
-        find_checkpoint(prefix)
-    prefix.rename(tmp_path / "old.index")
-    with pytest.raises(ModelError, match=r"old\.index: .*(header is not that of a V2 checkpoint|never is)"):
-        Bundle.open(prefix)
-
-
 # Indexes that no writer of ours would write, with right checksums
-
-
-def varint(number: int) -> bytes:
-    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
-
-
-def block(items: Iterable[tuple[bytes, bytes]], compression: int = 0) -> bytes:
-    body = b"".join(varint(0) + varint(len(k)) + varint(len(v)) + k + v for k, v in items)
-    return sealed(body + struct.pack("<II", 0, 1), compression)
-
-
-def sealed(body: bytes, compression: int = 0) -> bytes:
-    body += bytes([compression])
-    return body + struct.pack("<I", checksum(body))
-
-
-def handle(offset: int, block: bytes) -> bytes:
-    return varint(offset) + varint(len(block) - 5)
-
-
-def table(data: bytes, blocks: list[bytes] | None = None) -> bytes:
-    """The data block `data`, filed under the handles `blocks`."""
-    index = block((b"\xff" + bytes([i]), h) for i, h in enumerate(blocks or [handle(0, data)]))
-    footer = varint(0) + varint(0) + handle(len(data), index)
-    return data + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
 
 
 HEADER = BundleHeaderProto(num_shards=1)
@@ -461,7 +410,7 @@ TWO = block([(b"", HEADER.SerializeToString()), (b"v", entry().SerializeToString
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (table(block([(b"", b"")], compression=1)), r"compressed with Snappy, which a V2 checkpoint never is"),
+        (table(block([(b"", b"")], compression=1)), r"compressed with Snappy, which a checkpoint never is"),
         (table(block([(b"", b"")], compression=9)), r"compressed with an unknown method \(9\)"),
         (table(TWO, [varint(1 << 40) + varint(1)]), r"a block lies outside of the file"),
         (table(TWO, [varint(0) + varint(1 << 62)]), r"a block lies outside of the file"),

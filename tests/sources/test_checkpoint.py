@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import text_format
 
 from mobile_export.errors import ModelError
+from mobile_export.protos import MetaGraphDef
 from mobile_export.sources import detect, source_of
 from mobile_export.target import Model
 from tests.sources.training import Net, Saved, assert_serves, dense, edit, load, mlp, save, tf, tf1, trained, variable
@@ -92,6 +94,10 @@ def averages() -> Any:
     return tf1.train.Saver(tf1.train.ExponentialMovingAverage(0.5).variables_to_restore())
 
 
+def v1(**options: Any) -> Any:
+    return tf1.train.Saver(write_version=tf1.train.SaverDef.V1, **options)
+
+
 def of_the_averages() -> Any:
     saver = averages()
     tf1.train.Saver()  # and one behind it
@@ -107,9 +113,17 @@ def of_the_averages() -> Any:
         (partial(partitioned, True), lambda: tf1.train.Saver(sharded=True)),
         (moving_averages, averages),
         (moving_averages, of_the_averages),
+        (mlp, v1),
+        (partial(mlp, False), v1),
+        (partial(partitioned, True), v1),
+        (partial(partitioned, False), lambda: v1(sharded=True)),
+        (partial(pinned, False), lambda: v1(sharded=True)),
     ],
-    ids=["renamed", "sharded", "two shards", "slices", "averages", "averages first"],
-)
+    ids=[
+        "renamed", "sharded", "two shards", "slices", "averages", "averages first",
+        "V1", "V1 ref", "V1 slices", "V1 sharded slices", "V1 two shards",
+    ],
+)  # fmt: skip
 def test_saver(program: Callable[[], Net], saver: Callable[[], Any], tmp_path: Path) -> None:
     saved = save(program, tmp_path, saver)
     assert_serves(saved, load(saved.prefix))
@@ -145,6 +159,84 @@ def test_the_checkpoint_file_names_the_latest(saved: Saved) -> None:
     assert_serves(saved, load(saved.prefix.parent))
 
 
+@pytest.mark.parametrize("named", ["saved", "saved/", "saved/.index", "saved/.meta", "saved/.data-00000-of-00001"])
+def test_a_base_name_that_is_empty(saved: Saved, named: str) -> None:
+    folder = saved.prefix.parent / "saved"
+    folder.mkdir()
+    for file in saved.prefix.parent.glob("model.ckpt.*"):
+        file.rename(folder / file.name.removeprefix("model.ckpt"))
+    assert_serves(saved, load(Path(f"{saved.prefix.parent}/{named}")))
+
+
+def test_a_trailing_slash(saved: Saved) -> None:
+    assert_serves(saved, load(Path(f"{saved.prefix.parent}/")))
+
+
+@pytest.mark.parametrize("named", ["", "model.ckpt", "model.ckpt.meta"])
+def test_every_way_to_name_a_v1_checkpoint(tmp_path: Path, named: str) -> None:
+    saved = save(mlp, tmp_path, v1)
+    model = Model(source=tmp_path / named)
+    form, source = source_of(model)
+    assert form == "checkpoint"
+    assert [file.name for file in source.files(model)] == ["model.ckpt.meta", "model.ckpt"]
+    (tmp_path / "checkpoint").unlink()
+    assert_serves(saved, load(tmp_path / named))
+
+
+# Graphs that TensorFlow itself does not import
+
+
+def an_unknown_operator_in_the_input_pipeline(meta: Any) -> None:
+    reader = meta.graph_def.node.add(name="pipeline/records", op="FutureReader")
+    reader.attr["kind"].type = 999
+    reader.attr["plan"].func.name = "gone"
+    (labels,) = [node for node in meta.graph_def.node if node.name == "labels"]
+    labels.op = "PlaceholderWithDefault"
+    labels.input.append("pipeline/records:3")
+
+
+def shapes_that_disagree(meta: Any) -> None:
+    for node in meta.graph_def.node:
+        shapes = node.attr["_output_shapes"].list.shape
+        del shapes[:]
+        shapes.add().dim.add(size=77)
+
+
+def a_colocation_with_a_node_that_is_gone(meta: Any) -> None:
+    for node in meta.graph_def.node:
+        node.attr["_class"].list.s.append(b"loc:@gone")
+
+
+def a_function_library_that_is_absent(meta: Any) -> None:
+    call = meta.graph_def.node.add(name="augmented", op="PartitionedCall", input=["image"])
+    call.attr["f"].func.name = "__inference_augment_12"
+    call.attr["Tin"].list.type.append(1)
+    call.attr["Tout"].list.type.append(1)
+    meta.graph_def.node.add(name="watched", op="__inference_watch_3", input=["augmented"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        an_unknown_operator_in_the_input_pipeline,
+        shapes_that_disagree,
+        a_colocation_with_a_node_that_is_gone,
+        a_function_library_that_is_absent,
+    ],
+)
+def test_only_the_forward_graph_has_to_make_sense(saved: Saved, change: Callable[[Any], None]) -> None:
+    edit(saved, change)
+    with tf.Graph().as_default(), pytest.raises((ValueError, KeyError, tf.errors.OpError)):
+        tf1.train.import_meta_graph(f"{saved.prefix}.meta")
+    assert_serves(saved, load(saved.prefix))
+
+
+def test_a_meta_graph_in_text_form(saved: Saved) -> None:
+    path = Path(f"{saved.prefix}.meta")
+    path.write_text(text_format.MessageToString(MetaGraphDef.FromString(path.read_bytes())))
+    assert_serves(saved, load(saved.prefix))
+
+
 def remove(suffix: str) -> Callable[[Path], None]:
     return lambda prefix: Path(f"{prefix}{suffix}").unlink()
 
@@ -167,7 +259,7 @@ def rename_variable(prefix: Path) -> None:
     ("change", "said"),
     [
         (remove(".meta"), r"model\.ckpt\.meta: missing"),
-        (truncate, r"model\.ckpt\.meta: not a MetaGraph, or cut short"),
+        (truncate, r"model\.ckpt\.meta: neither a GraphDef nor a MetaGraph, or cut short"),
         (lambda prefix: Path(f"{prefix}.meta").write_bytes(b""), r"model\.ckpt\.meta: there is no graph in it"),
         (remove(".index"), r"model\.ckpt\.index: missing"),
         (remove(".data-00000-of-00001"), r"model\.ckpt\.data-00000-of-00001: missing"),
@@ -182,7 +274,7 @@ def test_broken_files_are_named(saved: Saved, change: Callable[[Path], object], 
 
 
 def test_no_model_and_no_form(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.ckpt: no such model; \[model\] source takes a checkpoint prefix"):
+    with pytest.raises(ModelError, match=r"model\.ckpt: no such model; \[model\] source takes a.* checkpoint prefix"):
         detect(tmp_path / "model.ckpt")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(ModelError, match=r"notes\.txt: the form of this model is not known"):

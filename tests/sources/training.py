@@ -51,14 +51,18 @@ def save(build: Callable[[], Net], folder: Path, saver: Callable[[], Any] = lamb
         samples = {tensor.name: sample_of(tensor) for tensor in net.inputs}
         writer = saver()
         with tf1.Session(config=config) as session:
-            session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])
+            own, averages = [], []  # the averages start from the variables, and do not wait for them
+            for one in tf1.global_variables():
+                (averages if "ExponentialMovingAverage" in one.name else own).append(one)
+            session.run([tf1.variables_initializer(own), tf1.local_variables_initializer()])
+            session.run(tf1.variables_initializer(averages))
             for _ in range(2):
                 session.run(net.step, {**samples, **net.training})
-            writer.save(session, str(prefix))
+            spelled = writer.save(session, str(prefix))
         names = [tensor.name for tensor in net.outputs]
         serving = {tensor.name: value for tensor, value in net.serving.items()}
     with tf.Graph().as_default(), tf1.Session(config=config) as session:
-        tf1.train.import_meta_graph(f"{prefix}.meta").restore(session, str(prefix))
+        tf1.train.import_meta_graph(f"{prefix}.meta").restore(session, spelled)
         return Saved(prefix, samples, dict(zip(names, session.run(names, {**samples, **serving}), strict=True)))
 
 

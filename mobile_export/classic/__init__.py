@@ -1,0 +1,1 @@
+"""TensorFlow's classic command-line tools: their flags and their results, without their defects."""

@@ -1,0 +1,71 @@
+"""Command lines of the classic tools."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from mobile_export.classic.flags import Flags, explain, flag, parse
+from mobile_export.errors import TargetError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool(Flags):
+    """Do something."""
+
+    input_graph: str = flag("", "What is read.")
+    count: int = flag(2, "How often.")
+    binary: bool = flag(False, "Whether it is binary.")
+    nodes: bool = flag(True, "Whether it has nodes.", "knots")
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("", Tool()),
+        ("--input_graph=a=b", Tool(input_graph="a=b")),
+        ("--input_graph a.pb --count 3", Tool(input_graph="a.pb", count=3)),
+        ("-input_graph a.pb -count=3", Tool(input_graph="a.pb", count=3)),
+        ("--input-graph=a.pb", Tool(input_graph="a.pb")),
+        ("--count=-1", Tool(count=-1)),
+        ("--binary", Tool(binary=True)),
+        ("--binary --count=1", Tool(binary=True, count=1)),
+        ("--binary=true", Tool(binary=True)),
+        ("--binary true", Tool(binary=True)),
+        ("--binary False", Tool(binary=False)),
+        ("--nobinary", Tool(binary=False)),
+        ("-nonodes", Tool(nodes=False)),
+        ("--nodes", Tool()),
+        ("--knots=0", Tool(nodes=False)),
+        ("--count=1 --count=5", Tool(count=5)),
+        ("--format json", Tool(format="json")),
+    ],
+)
+def test_flags(line: str, flags: Tool) -> None:
+    assert parse(Tool, line.split()) == flags
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("graph.pb", r"'graph\.pb' is no flag; write --flag=value"),
+        ("--input_grph=a", r"--input_grph: there is no such flag \(did you mean --input_graph\?\)"),
+        ("--nocount", "--nocount: there is no such flag"),
+        ("--nobinary=true", "--nobinary: there is no such flag"),
+        ("--input_graph", "--input_graph: its value is missing; write --input_graph=VALUE"),
+        ("--input_graph --binary", "--input_graph: its value is missing"),
+        ("--binary=maybe", "--binary: 'maybe' is neither true nor false"),
+        ("--count=many", "--count: 'many' is no whole number"),
+        ("--format=xml", "--format: 'xml' is not known; allowed: text, json"),
+    ],
+)
+def test_wrong_flags(line: str, message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        parse(Tool, line.split())
+
+
+def test_help() -> None:
+    text = explain(Tool)
+    assert text.startswith("Do something.\n\nFlags, with one dash or two:\n  --input_graph\n      What is read.\n")
+    assert "  --count\n      How often. Default: 2.\n" in text
+    assert "  --nodes, --knots\n      Whether it has nodes. Default: true.\n" in text
+    assert text.endswith("json goes to stdout alone. Default: text.")
