@@ -1,8 +1,8 @@
 """Code that the target names: the only code, besides our own and the converters', that a build runs."""
 
+import ast
 import importlib
 import sys
-from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def load_code(code: UserCode, key: str) -> Any:
     sys.path.insert(0, str(code.folder))
     try:
         module = importlib.import_module(code.module)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise ModelError(f"{key}: {code.module!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, code.name):
         raise ModelError(f"{key}: {module.__file__ or code.module} has no {code.name!r}; define it there")
@@ -32,14 +32,43 @@ def load_code(code: UserCode, key: str) -> Any:
 def code_files(code: UserCode) -> list[Path]:
     """The module's file, and what it imports from the target's folder: a change in them is a change of the model.
 
-    Installed packages are known by their versions and are not followed.
+    Installed packages are known by their versions and are not followed; nor are imports by a computed name.
+
+    Raises:
+        ModelError: one of the files is no Python.
     """
-    finder = ModuleFinder(path=[str(code.folder)])
+    found: dict[Path, None] = {}
+    todo = [code.module]
+    while todo:
+        for path in _files(code.folder, todo.pop()):
+            if path not in found:
+                found[path] = None
+                todo += _imported(path, code.folder)
+    return sorted(found)
+
+
+def _files(folder: Path, module: str) -> list[Path]:
+    """Of `module` and of the packages that it is in, those files that are below `folder`."""
+    parts = module.split(".")
+    packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [path for path in (*packages, folder.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+
+
+def _imported(path: Path, folder: Path) -> list[str]:
+    """Modules that the file at `path` may import, by their names from `folder`; names of other things among them."""
     try:
-        finder.import_hook(code.module)
-    except ImportError:
-        return []  # installed, or missing, which `load_code` says
-    except SyntaxError as error:
-        raise ModelError(f"{error.filename}: line {error.lineno}: {error.msg}") from error
-    files = [getattr(module, "__file__", None) for module in finder.modules.values()]
-    return sorted({Path(file) for file in files if file})
+        tree = ast.parse(path.read_bytes(), path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) and error.lineno else str(error)
+        raise ModelError(f"{path}: no Python: {line}") from error
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            within = path.relative_to(folder).parts[: -node.level] if node.level else ()
+            base = [*within, *((node.module or "").split(".") if node.module else ())]
+            names += [".".join([*base, *tail]) for tail in ((), *((name.name,) for name in node.names)) if base or tail]
+    return names
