@@ -6,6 +6,10 @@ from typing import Protocol
 
 from mobile_export.errors import ModelError, TargetError
 from mobile_export.sources.checkpoint import Checkpoint
+from mobile_export.sources.graphdef import GraphFile
+from mobile_export.sources.keras import Keras
+from mobile_export.sources.object_checkpoint import ObjectCheckpoint
+from mobile_export.sources.saved_model import SavedModelFolder
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Model
 
@@ -16,6 +20,11 @@ class Source(Protocol):
     @property
     def keys(self) -> Collection[str]:
         """Keys of `[model]` that this form understands, besides those that every form does."""
+        ...
+
+    @property
+    def tools(self) -> Collection[str]:
+        """Packages that shape what is read, besides those that every graph passes through."""
         ...
 
     def detect(self, path: Path) -> str | None:
@@ -43,7 +52,11 @@ class Source(Protocol):
 
 
 SOURCES: dict[str, Source] = {
+    "saved_model": SavedModelFolder(),
+    "object_checkpoint": ObjectCheckpoint(),
     "checkpoint": Checkpoint(),
+    "keras": Keras(),
+    "graphdef": GraphFile(),
 }
 """In the order in which they are tried."""
 

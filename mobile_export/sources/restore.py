@@ -1,15 +1,22 @@
 """Where a graph's own restore operators find its variables in a checkpoint."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, data_inputs, node_name, port
+from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, port
+from mobile_export.ops import VARIABLES
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array
+from mobile_export.transforms.calls import CALLS
+from mobile_export.transforms.inline_functions import inline_functions
+from mobile_export.transforms.strip import strip
 
-_PART = re.compile(r"(\d+ )+(?P<extents>(-|\d+,\d+)(:(-|\d+,\d+))*)")
+_RESTORES = frozenset({"Restore", "RestoreSlice", "RestoreV2"})
+"""Each takes a checkpoint's name, names of its entries, and (but for the first) which parts of them."""
+
+_PART = re.compile(r"(\d+ )+(?P<extents>(-|\d{1,18},\d{1,18})(:(-|\d{1,18},\d{1,18}))*)")
 
 
 @dataclass(frozen=True)
@@ -53,19 +60,43 @@ def places(graph: Graph, restore: str) -> Mapping[str, Place]:
     """By variable node, as the operator `restore` reads them from the checkpoint; without one, as any operator does.
 
     A graph may have several savers (one for a backbone under other names, say); `restore` is that of the saver that
-    wrote the checkpoint. A variable that nothing restores is missing here; its key is its name.
+    wrote the checkpoint. In TensorFlow 2 it calls a function that takes the variables as arguments. A variable that
+    nothing restores is missing here; its key is its name.
+
+    Raises:
+        ModelError: the function that restores the variables is not there.
     """
-    found: dict[str, Place] = {}
-    readers = graph.consumers()
-    running = graph.reachable([restore]) if restore in graph.nodes else set(graph.nodes)
-    for node in [node for name, node in graph.nodes.items() if name in running and node.op == "RestoreV2"]:
-        keys, parts = (_strings(graph, node.input[index]) for index in (1, 2))
+    part = _running(graph, restore) if restore in graph.nodes else graph
+    found: dict[tuple[bytes, bytes], Place] = {}
+    readers = part.consumers()
+    for node in [node for node in part.nodes.values() if node.op in _RESTORES]:
+        named = [_strings(part, tensor) for tensor in data_inputs(node)[1:3]]
+        keys, parts = (*named, [], [])[:2]
         for reader, index in readers[node.name]:
-            variable = _assigned(reader, readers)
             place = port(reader.input[index])
-            if variable is not None and 0 <= place < len(keys):
-                found[variable] = Place(keys[place], parts[place] if place < len(parts) else "")
-    return found
+            if 0 <= place < len(keys):
+                for variable in _assigned(part, reader, readers):
+                    found[_resource(variable)] = Place(keys[place], parts[place] if place < len(parts) else "")
+    variables = [node for node in graph.nodes.values() if node.op in VARIABLES]
+    return {node.name: found[_resource(node)] for node in variables if _resource(node) in found}
+
+
+def _running(graph: Graph, restore: str) -> Graph:
+    """What runs when `restore` does, the functions that it calls included."""
+    part = replace(graph, inputs=(), outputs=(TensorSpec("restore", f"{restore}:0", "", None),))
+    part = inline_functions(strip(part))
+    called = [attribute(node, "f").func.name for node in part.nodes.values() if node.op in CALLS]
+    if called:
+        raise ModelError(
+            f"node {restore!r} restores the variables through the function {called[0]!r}, which is not in the model; "
+            "export it again"
+        )
+    return part
+
+
+def _resource(variable: NodeDef) -> tuple[bytes, bytes]:
+    """What a variable node stands for: nodes of the same shared name are the same variable."""
+    return attribute(variable, "container").s, attribute(variable, "shared_name").s or variable.name.encode()
 
 
 def _strings(graph: Graph, tensor: str) -> list[str]:
@@ -75,10 +106,15 @@ def _strings(graph: Graph, tensor: str) -> list[str]:
     return [value.decode("utf-8", "backslashreplace") for value in node.attr["value"].tensor.string_val]
 
 
-def _assigned(node: NodeDef, readers: Mapping[str, list[tuple[NodeDef, int]]]) -> str | None:
-    """The variable that `node`, or the Identity chain it starts, assigns to."""
-    while node.op == "Identity" and len(readers[node.name]) == 1:
-        node = readers[node.name][0][0]
-    if node.op in ("Assign", "AssignVariableOp"):
-        return node_name(data_inputs(node)[0])
-    return None
+def _assigned(graph: Graph, node: NodeDef, readers: Mapping[str, list[tuple[NodeDef, int]]]) -> Iterator[NodeDef]:
+    """The variables to which `node`, or Identities that it starts, assign."""
+    todo, seen = [node], set[str]()
+    while todo:
+        node = todo.pop()
+        if node.op == "Identity" and node.name not in seen:
+            seen.add(node.name)
+            todo += [reader for reader, index in readers[node.name] if port(reader.input[index]) == 0]
+        elif node.op in ("Assign", "AssignVariableOp"):
+            variable = graph.producer(node.input[0])
+            if variable is not None and variable.op in VARIABLES:
+                yield variable

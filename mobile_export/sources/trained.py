@@ -1,7 +1,8 @@
 """A model as its training left it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from mobile_export.graph import Graph
 from mobile_export.tensors import Array
@@ -16,8 +17,10 @@ class Trained:
             signature, under the signature's names; none where the form has no signature.
         value: the trained value of a variable, by the name of its node; raises ModelError where there is none.
         notes: what people should know of how the model was read, a sentence each.
+        tables: files of words, one a line, that lookup tables are filled from, by the names of the tables' nodes.
     """
 
     graph: Graph
     value: Callable[[str], Array]
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, Path] = field(default_factory=dict)
