@@ -10,6 +10,7 @@ from mobile_export.manifest import (
     CheckEntry,
     EdgeEntry,
     Manifest,
+    PreprocessingEntry,
     SourceEntry,
     TransformEntry,
     sha256_of,
@@ -17,7 +18,7 @@ from mobile_export.manifest import (
 from mobile_export.pipeline import Measured, Prepared
 from mobile_export.plan import Plan, file_of, request_for
 from mobile_export.runner import Edge
-from mobile_export.target import Artifact
+from mobile_export.target import Artifact, Preprocessing
 
 
 def describe(
@@ -47,6 +48,7 @@ def describe(
         gate=gate if missed else "closed",
         source=SourceEntry(form=ready.form, files=planned.source, notes=ready.notes),
         data=planned.data,
+        preprocessing={name: _preprocessing(how) for name, how in target.model.preprocessing.items()},
         transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
         artifacts=tuple(sorted([*made, *kept], key=lambda entry: order.index(entry.name))),
         golden=sha256_of(stage / GOLDEN),
@@ -72,8 +74,13 @@ def _entry(planned: Plan, artifact: Artifact, stage: Path, found: Measured) -> A
             for check, measurements in found.results.items()
             for m in measurements
         ),
+        unchecked=found.unchecked,
         key=planned.keys[artifact.name],
     )
+
+
+def _preprocessing(how: Preprocessing) -> PreprocessingEntry:
+    return PreprocessingEntry(**how.model_dump(exclude={"fold"}), folded=how.fold)
 
 
 def _edge(edge: Edge) -> EdgeEntry:

@@ -20,8 +20,6 @@ _PATHS: Any = {
     "source": True,
     "checkpoint": True,
     "outputs": {"__all__": {"labels"}},
-    "builder": {"folder"},
-    "custom_objects": {"folder"},
 }
 """Parts of `[model]` that say where things lie; what they hold is hashed."""
 

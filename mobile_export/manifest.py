@@ -6,9 +6,19 @@ It never enters the app.
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from mobile_export.errors import ModelError
 
@@ -27,6 +37,14 @@ Number = Annotated[
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rare: ClassVar[tuple[str, ...]] = ()
+    """Fields that are written only where they hold something."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if value or key not in self.rare}
 
 
 class EdgeEntry(_Entry):
@@ -54,6 +72,8 @@ class CheckEntry(_Entry):
 class ArtifactEntry(_Entry):
     """One published file."""
 
+    rare = ("unchecked",)
+
     name: str
     file: str = Field(description="Path in the published folder, with forward slashes.")
     format: str
@@ -65,6 +85,7 @@ class ArtifactEntry(_Entry):
     inputs: tuple[EdgeEntry, ...]
     outputs: tuple[EdgeEntry, ...]
     checks: tuple[CheckEntry, ...]
+    unchecked: str | None = Field(None, description="Why its answers could not be checked, where they were not.")
     key: str = Field(description="Hash of everything that could change this file.")
 
     @field_validator("file")
@@ -93,8 +114,24 @@ class TransformEntry(_Entry):
     difference: float | None
 
 
+class PreprocessingEntry(_Entry):
+    """What the model takes: (raw * scale - mean) / std, of a reversed last axis where `channel_order` is bgr.
+
+    `mean` and `std` hold one value, or one a channel in the model's order. Where it is `folded`, the files do all
+    this, and take raw values.
+    """
+
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channel_order: Literal["rgb", "bgr"]
+    folded: bool
+
+
 class Manifest(_Entry):
     """A published folder."""
+
+    rare = ("preprocessing",)
 
     schema_version: Literal[1] = 1
     target: str
@@ -102,6 +139,7 @@ class Manifest(_Entry):
     gate: Literal["closed", "warn"] = "closed"
     source: SourceEntry
     data: dict[str, str] = Field(description="Role of each data file to its sha256.")
+    preprocessing: dict[str, PreprocessingEntry] = Field({}, description="By the public name of the input.")
     transforms: tuple[TransformEntry, ...]
     artifacts: tuple[ArtifactEntry, ...]
     golden: str = Field(description="sha256 of golden.npz: inputs, and what each file answered to them.")

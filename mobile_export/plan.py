@@ -93,7 +93,7 @@ def plan(path: Path, target: Target) -> Plan:
     code = [c for c in (target.model.builder, target.model.custom_objects) if c is not None]
     hashes = keys.source_hashes([*source.files(target.model), *(file for c in code for file in code_files(c))])
     data = keys.data_hashes(target)
-    tools = {a.name: keys.versions(FORMATS[a.format].tools) for a in target.artifacts}
+    tools = {a.name: keys.versions([*source.tools, *FORMATS[a.format].tools]) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}
     by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
     return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name)
@@ -108,4 +108,11 @@ def request_for(artifact: Artifact, path: Path) -> Request:
     """What the artifact's format is asked to write to `path`."""
     allowed = FORMATS[artifact.format].precisions[artifact.precision]
     interface = artifact.interface or allowed[0]
-    return Request(artifact.name, path, artifact.precision, interface, artifact.allow_float_operators)
+    return Request(
+        artifact.name,
+        path,
+        artifact.precision,
+        interface,
+        allow_float_operators=artifact.allow_float_operators,
+        allow_select_tf_ops=artifact.allow_select_tf_ops,
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from mobile_export import workers
 from mobile_export.data import read_samples
 from mobile_export.data.conform import conform
-from mobile_export.errors import OutputError, TargetError
+from mobile_export.errors import NotRunnableError, OutputError, TargetError
 from mobile_export.formats import FORMATS
 from mobile_export.graph import TensorSpec
 from mobile_export.runner import run_samples
@@ -67,7 +67,10 @@ def _run(format_name: str, path: Path, data: Path, samples: int | None) -> Run:
     runner = FORMATS[format_name].open(path)
     inputs = read_samples(data, [edge.name for edge in runner.inputs], samples)
     conform(data, inputs, [_real(edge.name, edge.dtype, edge.shape, edge.scale) for edge in runner.inputs])
-    answers = run_samples(runner, inputs)
+    try:
+        answers = run_samples(runner, inputs)
+    except NotRunnableError as error:
+        raise NotRunnableError(f"{path}: {error}") from error
     return Run(FORMATS[format_name].runtime, len(next(iter(inputs.values()))), answers)
 
 

@@ -6,6 +6,7 @@ after loading.
 
 import difflib
 import re
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     ValidationError,
     ValidationInfo,
@@ -72,12 +74,27 @@ def _passes(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
     return value
 
 
+def _per_channel(value: Any) -> tuple[float, ...]:
+    """One number, or one a channel, as a tuple."""
+    numbers = list(value) if isinstance(value, tuple) else [value]
+    if not numbers or not all(type(n) in (int, float) and abs(n) <= sys.float_info.max for n in numbers):
+        given = numbers if isinstance(value, tuple) else value
+        raise ValueError(f"{given!r} is neither a finite number nor a list of them, one a channel")
+    return tuple(map(float, numbers))
+
+
 # Plain validators: the errors of a union would name its branches, as if they were keys of the file.
 ConstantValue = Annotated[
     bool | int | float, PlainValidator(_number_or_bool, json_schema_input_type=bool | int | float)
 ]
 Passes = Annotated[
-    str | tuple[str, ...], PlainValidator(_passes, json_schema_input_type=Literal["default"] | tuple[str, ...])
+    str | tuple[str, ...],
+    PlainValidator(_passes, json_schema_input_type=Literal["default"] | tuple[str, ...]),
+    PlainSerializer(lambda passes: passes if isinstance(passes, str) else list(passes), when_used="json"),
+]
+
+PerChannel = Annotated[
+    tuple[float, ...], BeforeValidator(_per_channel, json_schema_input_type=float | tuple[float, ...])
 ]
 
 
@@ -102,11 +119,36 @@ def _user_code(value: Any, info: ValidationInfo) -> UserCode:
     return UserCode(Path((info.context or {}).get("folder", Path())), found[1], found[2])
 
 
-Code = Annotated[UserCode, PlainValidator(_user_code, json_schema_input_type=str)]
+Code = Annotated[
+    UserCode,
+    PlainValidator(_user_code, json_schema_input_type=str),
+    PlainSerializer(lambda code: f"{code.module}:{code.name}", return_type=str),
+]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Preprocessing(_Strict):
+    """How raw values become what the model takes: (raw * scale - mean) / std."""
+
+    scale: float = Field(1.0, gt=0, allow_inf_nan=False, description="Factor of raw values, such as 0.00392156862.")
+    mean: PerChannel = Field(
+        (0.0,), description="Taken off the scaled values: one, or one a channel of the last axis, in the model's order."
+    )
+    std: PerChannel = Field((1.0,), description="Divided by then; written as mean is.")
+    channel_order: Literal["rgb", "bgr"] = Field(
+        "rgb", description="What the model was trained on; raw values are RGB, and are reversed first for bgr."
+    )
+    fold: bool = Field(False, description="Whether the files do it themselves, so that the app feeds raw values.")
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, std: tuple[float, ...]) -> tuple[float, ...]:
+        if min(std) <= 0:
+            raise ValueError("values are divided by it, so it is above 0")
+        return std
 
 
 class Input(_Strict):
@@ -118,6 +160,9 @@ class Input(_Strict):
     )
     shape: tuple[int, ...] | None = Field(
         None, description="Sizes; -1 keeps a dimension dynamic where the format can. Default: the graph's own."
+    )
+    preprocessing: Preprocessing | None = Field(
+        None, description="What training did to raw values. With it, data holds raw values, of any type of number."
     )
 
     @field_validator("name")
@@ -181,6 +226,11 @@ class Model(_Strict):
     inputs: tuple[Input, ...] = Field((), description="Default: inferred from the graph.")
     outputs: tuple[Output, ...] = Field((), description="Default: inferred from the graph.")
     constants: tuple[Constant, ...] = Field((), description="Switches that are fixed before anything else happens.")
+
+    @property
+    def preprocessing(self) -> dict[str, Preprocessing]:
+        """By public input name, where there is any."""
+        return {spec.name: spec.preprocessing for spec in self.inputs if spec.preprocessing is not None}
 
 
 class Calibration(_Strict):
@@ -251,6 +301,14 @@ class Artifact(_Strict):
     )
     limits: Limits = Limits()
     allow_float_operators: bool = Field(False, description="Whether an int8 file may compute in float inside.")
+    allow_select_tf_ops: bool = Field(
+        False,
+        description="Whether a tflite file may use TensorFlow's own operators where TensorFlow Lite has none. The app "
+        "then needs the Flex library, and the file cannot be run here.",
+    )
+    allow_unchecked: bool = Field(
+        False, description="Whether the file is published, marked, even though nothing here can run it."
+    )
 
     @field_validator("name")
     @classmethod
@@ -274,6 +332,13 @@ class Artifact(_Strict):
     def _check_interface(cls, interface: str | None, info: ValidationInfo) -> str | None:
         allowed = _precisions(info).get(info.data.get("precision", ""), ())
         return interface if interface is None else _one_of(interface, allowed)
+
+    @field_validator("allow_select_tf_ops")
+    @classmethod
+    def _check_select_tf_ops(cls, allowed: bool, info: ValidationInfo) -> bool:
+        if allowed and info.data.get("format", "tflite") != "tflite":
+            raise ValueError(f"only tflite has Select TF ops, not {info.data['format']}; leave it out")
+        return allowed
 
 
 class Target(_Strict):

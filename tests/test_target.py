@@ -130,6 +130,20 @@ def test_constants_keep_their_type(tmp_path: Path, value: str) -> None:
     assert str(target.model.constants[0].value).lower() == value
 
 
+def test_preprocessing_by_public_name(tmp_path: Path) -> None:
+    assert load(tmp_path, FULL).model.preprocessing == {}
+    how = 'preprocessing = { scale = 2, mean = 0.5, std = [1, 2, 3], channel_order = "bgr", fold = true }'
+    found = load(tmp_path, replaced("shape =", f"{how}\nshape =")).model.preprocessing["image"]
+    assert dict(found) == {"scale": 2.0, "mean": (0.5,), "std": (1.0, 2.0, 3.0), "channel_order": "bgr", "fold": True}
+
+
+def test_keys_dump_it_without_warnings(tmp_path: Path) -> None:
+    how = "preprocessing = { mean = [1, 2, 3] }"
+    dumped = load(tmp_path, replaced("shape =", f"{how}\nshape =")).model_dump(mode="json")
+    assert dumped["model"]["inputs"][0]["preprocessing"]["mean"] == [1, 2, 3]
+    assert dumped["transforms"]["passes"] == ["sort", "strip"]
+
+
 def test_a_target_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load(tmp_path, MINIMAL).name = "other"
@@ -187,6 +201,26 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ("drop = 0.01", 'drop = "some"', "artifacts[0].limits.accuracy_drop: input should be a valid number"),
         ("size = 100000", "size = 0", "artifacts[0].limits.size: input should be greater than 0 (it is 0)"),
         ('"image"', '"my image"', "model.inputs[0].name: 'my image' cannot be a name in Kotlin and Swift"),
+        ("shape =", "preprocessing.std = 0\nshape =", "model.inputs[0].preprocessing.std: values are divided by it"),
+        ("shape =", "preprocessing.std = [1, 0]\nshape =", "model.inputs[0].preprocessing.std: values are divided by"),
+        ("shape =", 'preprocessing.mean = ["a"]\nshape =', "model.inputs[0].preprocessing.mean: ['a'] is neither a"),
+        ("shape =", "preprocessing.mean = inf\nshape =", "model.inputs[0].preprocessing.mean: inf is neither a finite"),
+        ("shape =", "preprocessing.mean = []\nshape =", "model.inputs[0].preprocessing.mean: [] is neither a finite"),
+        ("shape =", f"preprocessing.mean = 1{'0' * 400}\nshape =", "model.inputs[0].preprocessing.mean: 1000"),
+        ("shape =", f"preprocessing.scale = 1{'0' * 400}\nshape =", "model.inputs[0].preprocessing.scale: input"),
+        ("shape =", "preprocessing.scale = 0\nshape =", "model.inputs[0].preprocessing.scale: input should be greater"),
+        ("shape =", "preprocessing.scale = nan\nshape =", "model.inputs[0].preprocessing.scale: input should be"),
+        ("shape =", "preprocessing.sdt = 1\nshape =", "model.inputs[0].preprocessing.sdt: unknown key (did you mean"),
+        (
+            "shape =",
+            'preprocessing.channel_order = "gbr"\nshape =',
+            "model.inputs[0].preprocessing.channel_order: input",
+        ),
+        (
+            'format = "onnx"',
+            'format = "onnx"\nallow_select_tf_ops = true',
+            "artifacts[1].allow_select_tf_ops: only tflite has Select TF ops, not onnx; leave it out",
+        ),
         ('"digits_int8"', '"Digits"', f"artifacts[0].name: {NAME_RULE}"),
         ('"digits"', '"../up"', f"name: {NAME_RULE}"),
         ('"digits_float"', '"digits_int8"', "artifacts: names are unique; 'digits_int8' is used more than"),

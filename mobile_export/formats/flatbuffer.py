@@ -103,6 +103,13 @@ def float_operators(content: bytes | bytearray) -> list[str]:
     return found
 
 
+def select_tf_ops(content: bytes | bytearray) -> list[str]:
+    """TensorFlow's own operators that the Flex delegate would have to run; of a file that its runtime has accepted."""
+    model = schema().Model.GetRootAs(content)
+    names = [model.OperatorCodes(index).CustomCode() or b"" for index in range(model.OperatorCodesLength())]
+    return [name.decode().removeprefix("Flex") for name in names if name.startswith(b"Flex")]
+
+
 def walk(model: Any) -> Iterator[tuple[Any, Any, int]]:
     """Every operator, with its subgraph and its builtin code, in file order."""
     for subgraph in model.subgraphs:

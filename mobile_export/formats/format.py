@@ -20,6 +20,7 @@ class Request:
         precision: one of the format's `precisions`.
         interface: element type at the file's inputs and outputs, one of those that the precision allows.
         allow_float_operators: whether an int8 file may compute in float inside.
+        allow_select_tf_ops: whether a .tflite file may need TensorFlow's own operators, by the Flex delegate.
     """
 
     artifact: str
@@ -27,6 +28,7 @@ class Request:
     precision: str = "float32"
     interface: str = "float32"
     allow_float_operators: bool = False
+    allow_select_tf_ops: bool = False
 
 
 class Format(Protocol):
@@ -72,6 +74,8 @@ class Format(Protocol):
 
     def open(self, path: Path) -> Runner:
         """Load a written file in its runtime; edges carry the public names, in the graph's order.
+
+        A file that no runtime here can run has its edges too; calling it raises NotRunnableError.
 
         Raises:
             ConversionError: the runtime does not load it.

@@ -15,20 +15,29 @@ from mobile_export.errors import ConversionError, OutputError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
+from mobile_export.formats.public_names import with_public_names
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graph import Graph, short, total_bytes
-from mobile_export.quantize.engines import batched, calibrate, quantize, quantize_with_tensorflow
+from mobile_export.quantize.engines import calibrate, quantize, quantize_with_tensorflow
 from mobile_export.quantize.recipes import DYNAMIC, FLOAT16, INT8
+from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import Array
 
 CALIBRATION_BATCH = 16
 """Samples calibrated at once where the batch is dynamic."""
+_FLEX = (
+    ", unless Select TF ops are allowed with allow_select_tf_ops = true in each tflite artifact (adds the Flex library "
+    "to the app; cannot be checked here)"
+)
 
 
 class TFLite:
-    """One self-contained .tflite file of builtin operators; its `serving_default` signature has the public names."""
+    """One self-contained .tflite file; its `serving_default` signature has the public names.
+
+    Its operators are TensorFlow Lite's builtin ones, and TensorFlow's own where all files that are asked for allow it.
+    """
 
     suffix = ".tflite"
     runtime = "LiteRT"
@@ -43,7 +52,8 @@ class TFLite:
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Convert once, calibrate once, quantize once a precision; load each file before it counts as written."""
-        base = convert(graph)
+        base = convert(graph, all(request.allow_select_tf_ops for request in requests))
+        _refuse_int8_of_select_tf_ops(base, requests)
         for precision in dict.fromkeys(request.precision for request in requests):
             content = _at_precision(base, precision, graph, calibration)
             for request in (r for r in requests if r.precision == precision):
@@ -57,8 +67,11 @@ class TFLite:
         return TFLiteRunner(path)
 
 
-def convert(graph: Graph) -> bytes:
+def convert(graph: Graph, allow_select_tf_ops: bool = False) -> bytes:
     """The float32 file of `graph`, with signature and public names.
+
+    Args:
+        allow_select_tf_ops: whether TensorFlow's own operators may be used when the builtin ones do not suffice.
 
     Raises:
         ConversionError: TensorFlow Lite lacks an operator, or the graph is too large for it.
@@ -68,7 +81,23 @@ def convert(graph: Graph) -> bytes:
     unknown = [spec.name for spec in graph.inputs if spec.shape is None]
     if unknown:
         raise ConversionError(f"the input {unknown[0]!r} has no known rank; give its shape in [[model.inputs]]")
+    graph = with_public_names(graph)  # nodes of loops, which the converter rewrites, are no outputs for it
+    kinds = import_tensorflow().lite.OpsSet
+    try:
+        content = _run(graph, [kinds.TFLITE_BUILTINS])
+    except ConversionError:
+        if not allow_select_tf_ops:
+            raise
+        content = _run(graph, [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS])
+    model = flatbuffer.read_model(content)
+    _publish(model, graph)
+    return flatbuffer.write_model(model)
+
+
+def _run(graph: Graph, operators: Sequence[Any]) -> bytes:
     tensorflow = import_tensorflow()
+    from tensorflow.lite.python.convert import ConverterError
+
     converter = tensorflow.compat.v1.lite.TFLiteConverter(
         graph.to_graph_def(),
         None,
@@ -77,37 +106,45 @@ def convert(graph: Graph) -> bytes:
         output_arrays=[short(spec.tensor) for spec in graph.outputs],
     )
     converter.exclude_conversion_metadata = True  # TensorFlow's version and options, of no use to an app
-    model = flatbuffer.read_model(_run(converter))
-    _publish(model, graph)
-    return flatbuffer.write_model(model)
-
-
-def _run(converter: Any) -> bytes:
-    from tensorflow.lite.python.convert import ConverterError
-
+    converter.target_spec.supported_ops = operators
     try:
         converted: bytes = converter.convert()
     except (ConverterError, ValueError) as error:
-        raise ConversionError(_explain(str(error))) from error
+        raise _explained(str(error)) from error
     return converted
 
 
-def _explain(message: str) -> str:
-    """One sentence for what MLIR says in dozens of lines."""
-    refused: dict[str, None] = {}
+def _explained(message: str) -> ConversionError:
+    """One sentence for what MLIR says in dozens of lines, with the nodes that it names."""
+    refused: dict[str, str] = {}
     for line in message.splitlines():
         operator = re.search(r"error: .*'tf\.(\w+)' op is neither|failed to legalize operation 'tf\.(\w+)'", line)
         if operator:
             nodes = [name for name in re.findall(r'"([^"]*)"', line.split("'tf.")[0]) if not name.endswith(":")]
-            node = f" (node {nodes[0].partition('@')[0]!r})" if nodes else ""
-            refused[(operator[1] or operator[2]) + node] = None
+            node = nodes[0].partition("@")[0] if nodes else ""
+            refused[(operator[1] or operator[2]) + (f" (node {node!r})" if node else "")] = node
     if not refused:
-        return f"the TensorFlow Lite converter failed: {message.strip().splitlines()[0]}"
+        return ConversionError(f"the TensorFlow Lite converter failed: {message.strip().splitlines()[0]}")
+    if any(operator.startswith("TensorList") for operator in refused):
+        return ConversionError(
+            f"TensorFlow Lite has no operator for {', '.join(refused)}: it runs such a loop only where all sizes are "
+            "fixed; give the inputs a shape without -1 in [[model.inputs]], such as a batch of 1"
+        )
     types = " on float64" if "f64>" in message else ""
-    return (
-        f"TensorFlow Lite has no operator for {', '.join(refused)}{types}; "
-        "cut them off by naming inputs and outputs that need none of them, or change the model"
+    flex = _FLEX if "TF Select ops:" in message and "Custom ops:" not in message else ""  # it does not have these
+    return ConversionError(
+        f"TensorFlow Lite has no operator for {', '.join(refused)}{types}{flex}", nodes=filter(None, refused.values())
     )
+
+
+def _refuse_int8_of_select_tf_ops(base: bytes, requests: Sequence[Request]) -> None:
+    needed = flatbuffer.select_tf_ops(base)
+    for request in requests:
+        if needed and request.precision == "int8":
+            raise ConversionError(
+                f"artifact {request.artifact!r}: int8 needs value ranges, and nothing here can run the model's Select "
+                f"TF ops ({', '.join(needed)}) to measure them; choose another precision"
+            )
 
 
 def _at_precision(base: bytes, precision: str, graph: Graph, calibration: Samples | None) -> bytes | bytearray:
@@ -122,14 +159,8 @@ def _at_precision(base: bytes, precision: str, graph: Graph, calibration: Sample
 
 def _calibration_batches(graph: Graph, calibration: Samples) -> Iterator[dict[str, Array]]:
     """Samples in the model's own batch size, element types, names and order."""
-    shapes = [spec.shape for spec in graph.inputs]
-    fixed = {shape[0] if shape else 1 for shape in shapes if not shape or shape[0] >= 0}
-    size = CALIBRATION_BATCH if not fixed else fixed.pop() if len(fixed) == 1 else 1
-    for batch in batched({spec.name: calibration[spec.name] for spec in graph.inputs}, size):
-        yield {
-            spec.name: np.asarray(batch[spec.name] if spec.shape else batch[spec.name][0], spec.dtype)
-            for spec in graph.inputs
-        }
+    for _, _, batch in batches(graph.inputs, calibration, CALIBRATION_BATCH):
+        yield {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
 
 
 def _int8(base: bytes, batches: list[dict[str, Array]]) -> bytes:

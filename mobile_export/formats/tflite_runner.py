@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.errors import ConversionError, MissingToolError, ModelError
+from mobile_export.errors import ConversionError, MissingToolError, ModelError, NotRunnableError
+from mobile_export.formats.flatbuffer import select_tf_ops
 from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.runner import Edge
 from mobile_export.tensors import Array
@@ -31,7 +32,9 @@ class TFLiteRunner:
         try:
             self._interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            if not _sizes_unknown(inputs):
+            self._runnable = not select_tf_ops(path.read_bytes())
+            allocated = self._runnable and not _sizes_unknown(inputs)
+            if allocated:
                 self._interpreter.allocate_tensors()
             signed_inputs, signed_outputs = self._signature()
         except (ValueError, RuntimeError) as error:
@@ -41,7 +44,7 @@ class TFLiteRunner:
         self._input_indices = [detail["index"] for detail in inputs]
         self._output_indices = [detail["index"] for detail in outputs]
         self._shapes = [tuple(detail["shape"]) for detail in inputs]
-        self._allocated = not _sizes_unknown(inputs)
+        self._allocated = allocated
 
     @property
     def inputs(self) -> tuple[Edge, ...]:
@@ -56,8 +59,11 @@ class TFLiteRunner:
 
         Raises:
             ModelError: an input has another shape or element type than the file.
+            NotRunnableError: it needs TensorFlow's own operators.
             ConversionError: an operator fails.
         """
+        if not self._runnable:
+            raise NotRunnableError("not run: no interpreter here has the Flex delegate")
         values = [feeds[edge.name] for edge in self._input_edges]
         try:
             self._resize([value.shape for value in values])

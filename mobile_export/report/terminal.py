@@ -43,7 +43,7 @@ _MEASUREMENTS = {
 
 
 def artifacts_table(manifest: Manifest, width: int = WIDE) -> Table:
-    """One row an artifact: size, accuracy and parity, and whether it passed.
+    """One row an artifact: size, accuracy and parity, and whether it passed, or could not be run.
 
     Behind the precision, in parentheses, stands the element type at the file's edges where it is not float32.
     """
@@ -55,9 +55,8 @@ def artifacts_table(manifest: Manifest, width: int = WIDE) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
-        verdict = Text("ok", "green") if all(c.passed for c in entry.checks) else Text("failed", "bold red")
         cells = [_cell(found.get(name)) for name in ("size", *shown)]
-        table.add_row(verdict, entry.name, entry.format, _precision(entry), *cells)
+        table.add_row(_verdict(entry), entry.name, entry.format, _precision(entry), *cells)
     return table
 
 
@@ -78,6 +77,12 @@ def print_tables(console: Console, tables: Sequence[Table]) -> None:
     for table in tables:
         if table.row_count:
             console.print(table)
+
+
+def _verdict(entry: ArtifactEntry) -> Text:
+    if not all(check.passed for check in entry.checks):
+        return Text("failed", "bold red")
+    return Text("not run", "bold yellow") if entry.unchecked else Text("ok", "green")
 
 
 def _cell(check: CheckEntry | None) -> Text:

@@ -64,3 +64,26 @@ def test_every_input_is_checked() -> None:
     inputs = [spec((-1, 2)), TensorSpec("mask", "mask:0", "bool", (-1,))]
     with pytest.raises(ModelError, match="array 'mask' is float32 and the model takes bool"):
         conform(PATH, {"image": np.zeros((5, 2), np.float32), "mask": np.zeros(5, np.float32)}, inputs)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float64"])
+def test_any_number_will_do_where_it_is_preprocessed(dtype: str) -> None:
+    samples = {"image": np.ones((5, 2), dtype), "mask": np.ones(5, bool)}
+    inputs = [spec((-1, 2)), TensorSpec("mask", "mask:0", "bool", (-1,))]
+    conform(PATH, samples, inputs, raw={"image"})
+    with pytest.raises(ModelError, match=r"takes float32; store .* or say in model\.inputs\.preprocessing"):
+        conform(PATH, samples, inputs, raw={"mask"})
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.ones((5, 2), bool), "is bool and is to be preprocessed; store numbers"),
+        (np.full((5, 2), "a"), "is <U1 and is to be preprocessed; store numbers"),
+        (np.ones((5, 3), np.uint8), r"has shape \[5, 3\] and the model takes \[samples,2\]"),
+        (np.full((5, 2), np.nan), "has a NaN or infinity in sample 0"),
+    ],
+)
+def test_raw_values_that_do_not_fit(array: np.ndarray, said: str) -> None:
+    with pytest.raises(ModelError, match=rf"data\.npz: array 'image' {said}"):
+        conform(PATH, {"image": array}, [spec((-1, 2))], raw={"image"})

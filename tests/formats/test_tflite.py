@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.errors import ConversionError, ModelError, OutputError
-from mobile_export.formats.flatbuffer import float_operators, read_model, schema, walk
+from mobile_export.errors import ConversionError, ModelError, NotRunnableError, OutputError
+from mobile_export.formats.flatbuffer import float_operators, read_model, schema, select_tf_ops, walk
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
 from mobile_export.graph import Graph
@@ -233,7 +233,7 @@ def test_dynamic_sizes_behind_the_batch(tmp_path: Path) -> None:
 
 def test_lacking_operator_is_named(tmp_path: Path) -> None:
     graph = one_operator(lambda tf, x: tf.linalg.inv(tf.reshape(x, [2, 2]), name="inverse"), (1, 4))
-    with pytest.raises(ConversionError, match=r"no operator for MatrixInverse \(node 'inverse'\); cut") as caught:
+    with pytest.raises(ConversionError, match=r"no operator for MatrixInverse \(node 'inverse'\)") as caught:
         write(graph, tmp_path, "float32")
     assert "\n" not in str(caught.value)
 
@@ -305,3 +305,39 @@ def test_stdout_stays_clean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     requests = [Request("a", tmp_path / f"{p}_{i}", p, i) for p, i in KINDS]
     TFLite().write(graph, requests, samples_for(graph, 200))
     assert capfd.readouterr().out == ""
+
+
+def inverse(shape: tuple[int | None, ...]) -> Graph:
+    return one_operator(lambda tf, x: tf.linalg.inv(tf.exp(x)), shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (None, 4, 4), (1, None, 4)])
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic"])
+def test_select_tf_ops_where_they_are_allowed(tmp_path: Path, shape: tuple[int | None, ...], precision: str) -> None:
+    runner = TFLite().open(write(inverse(shape), tmp_path, precision, allow_select_tf_ops=True))
+    assert [edge.name for edge in (*runner.inputs, *runner.outputs)] == ["in", "out"]
+    assert runner.inputs[0].shape == tuple(-1 if size is None else size for size in shape)
+    with pytest.raises(NotRunnableError, match="not run: no interpreter here has the Flex delegate"):
+        runner({"in": np.zeros((1, 4, 4), np.float32)})
+
+
+def test_select_tf_ops_need_leave_for_every_file(tmp_path: Path) -> None:
+    requests = [Request(n, tmp_path / n, allow_select_tf_ops=n == "a") for n in ("a", "b")]
+    with pytest.raises(ConversionError, match=r"MatrixInverse .* unless Select TF ops are allowed with allow"):
+        TFLite().write(inverse((1, 4, 4)), requests, None)
+    with pytest.raises(ConversionError, match="artifact 'a': int8 needs value ranges, and nothing here can run"):
+        write(inverse((1, 4, 4)), tmp_path, "int8", allow_select_tf_ops=True)
+
+
+def test_builtin_operators_come_first(tmp_path: Path) -> None:
+    graph = one_operator(lambda tf, x: tf.tanh(x))
+    path = write(graph, tmp_path, "float32", allow_select_tf_ops=True)
+    before = path.read_bytes()
+    assert select_tf_ops(before) == []
+    assert write(graph, tmp_path, "float32").read_bytes() == before
+
+
+def test_what_even_tensorflows_operators_lack_promises_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="no operator for Asin") as caught:
+        write(one_operator(lambda tf, x: tf.asin(tf.tanh(x))), tmp_path, "float32")
+    assert "Select TF ops" not in str(caught.value)
