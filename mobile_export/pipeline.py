@@ -1,5 +1,8 @@
 """The stages of a build, as they run in workers: each reads what the one before left in the work folder.
 
+Where the target declares preprocessing, samples are kept as they came, and are preprocessed batch by batch on their way
+into what does not do it itself.
+
 prepare    source → forward graph → optimized graph, samples
 refer      what the forward graph answers to the samples
 write      the files of one format
@@ -10,36 +13,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from mobile_export.checks import Evidence, Measurement, Scores, judge
+from mobile_export.advice import naming_cuts
+from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
 from mobile_export.checks.size import deflated_size
-from mobile_export.data import read_samples
-from mobile_export.data.conform import conform
-from mobile_export.errors import ModelError
+from mobile_export.cuts import DRAWS, unportable
+from mobile_export.data.preprocess import Preprocessed, Recipes, real
+from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.metrics import METRICS
-from mobile_export.ops import RANDOM
+from mobile_export.ops import RUNNABLE
 from mobile_export.runner import Edge, Runner, run_samples
+from mobile_export.safety import refuse_unlisted
 from mobile_export.samples import Samples, load_samples, save_samples
+from mobile_export.sampling import gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
 from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Artifact, Evaluation, Target
-from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named
+from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named, relative_difference
 from mobile_export.transforms.fix_shapes import fix_shapes
+from mobile_export.transforms.fold_preprocessing import fold_preprocessing
 
-PROBES = 16
-"""Random samples where the target brings no data."""
-PARITY_SAMPLES = 128
-"""Data samples on which answers are compared value by value."""
 VERIFIED_SAMPLES = 4
-"""Of these, those that are run after every transform."""
+"""Samples that are run after every transform."""
 GOLDEN_SAMPLES = 2
 """Samples recorded with their answers in golden.npz."""
 
-_REFERENCE, _OPTIMIZED = "reference.graph", "optimized.graph"
+FOLDED_TOLERANCE = 1e-4
+"""How far answers may move, over their largest magnitude, when preprocessing moves into the graph."""
+
+_REFERENCE, OPTIMIZED = "reference.graph", "optimized.graph"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` found about one file."""
+    """What `measure` found about one file; `unchecked` says why its answers could not be, where they could not."""
 
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
@@ -74,6 +78,7 @@ class Measured:
     zipped_size: int
     results: dict[str, list[Measurement]]
     golden: Samples
+    unchecked: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -92,15 +97,22 @@ def prepare(target: Target, folder: Path) -> Prepared:
     graph = forward_graph(trained, target.model)
     served, _ = apply(graph, named(INFERENCE), None)
     graph = graph if graph.inputs else find_inputs(graph, served)
-    _refuse_unusable(graph, served)
-    samples = _save_samples(target, graph, folder)
-    probe = {name: array[:VERIFIED_SAMPLES] for name, array in samples.items()}
+    served = replace(served, inputs=graph.inputs)
+    with naming_cuts(served, trained.tables):
+        _refuse_unusable(graph, served)
+        _refuse_random(served)
+    samples = gather(target, served, folder)
+    raw = {name: array[:VERIFIED_SAMPLES] for name, array in samples.items()}
+    probe = ready(raw, target.model.preprocessing, graph.inputs)
     reference, inferring = apply(graph, named(INFERENCE), probe)
-    _refuse_random(reference)
     _check_labels(target, reference)
     reference.save(folder / _REFERENCE)
     optimized, rewritten = apply(reference, _steps(target, reference), probe)
-    optimized.save(folder / _OPTIMIZED)
+    folded = {name: how for name, how in target.model.preprocessing.items() if how.fold}
+    if folded:
+        optimized, done = _fold(optimized, folded, ready(raw, outside(target), graph.inputs), probe)
+        rewritten = [*rewritten, done]
+    optimized.save(folder / OPTIMIZED)
     frozen_size = optimized.to_graph_def(without=optimized.constants).ByteSize() + total_bytes(optimized.constants)
     parameters = sum(array.size for array in optimized.constants.values() if array.dtype.kind == "f")
     transforms = (*inferring, *rewritten)
@@ -116,6 +128,21 @@ def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
     return [*fix, *named(passes)]
 
 
+def _fold(graph: Graph, recipes: Recipes, raw: Samples, probe: Samples) -> tuple[Graph, Applied]:
+    """`graph` with preprocessing inside: it must answer to `raw` samples as it did to `probe`, the ready ones."""
+    step = Transform(lambda g: fold_preprocessing(g, recipes), FOLDED_TOLERANCE)
+    folded, (done,) = apply(graph, [("fold_preprocessing", step)], None)
+    with Session(graph) as before, Session(folded) as after:
+        expected, answers = run_samples(before, probe), run_samples(after, raw)
+    difference = max(relative_difference(expected[name], answers[name]) for name in expected)
+    if not difference <= FOLDED_TOLERANCE:
+        raise ConversionError(
+            f"model.inputs.preprocessing.fold: with preprocessing inside, the graph's answers move by {difference:.3g} "
+            f"of their magnitude, more than {FOLDED_TOLERANCE:.3g}; leave fold out, and preprocess in the app"
+        )
+    return folded, replace(done, difference=difference)
+
+
 def _refuse_unusable(graph: Graph, served: Graph) -> None:
     """Placeholders that nobody would feed, and edges that no file can have."""
     fed = {node_name(spec.tensor) for spec in graph.inputs}
@@ -128,19 +155,23 @@ def _refuse_unusable(graph: Graph, served: Graph) -> None:
             "or give it a value in [[model.constants]]"
         )
     for kind, spec in [*(("input", s) for s in graph.inputs), *(("output", s) for s in graph.outputs)]:
-        if spec.dtype in ("string", "resource", "variant") or 0 in (spec.shape or ()):
-            raise ModelError(
-                f"{kind} {spec.name!r} is {spec.dtype}{format_shape(spec.shape)}, which is not supported; "
-                "name a tensor of numbers beside it, such as the features or scores"
-            )
+        if spec.dtype in ("string", "resource", "variant"):
+            node = node_name(spec.tensor)
+            if node not in served.reachable(output.tensor for output in graph.outputs):
+                raise ModelError(f"{kind} {spec.name!r} is {spec.dtype}, and no output needs it; leave it out")
+            raise ModelError(f"{kind} {spec.name!r} is {spec.dtype}, which no format here holds", nodes=[node])
+        if 0 in (spec.shape or ()):
+            shape = format_shape(spec.shape)
+            raise ModelError(f"{kind} {spec.name!r} is {spec.dtype}{shape}, which holds nothing; leave it out")
 
 
-def _refuse_random(graph: Graph) -> None:
-    random = [node for node in graph.nodes.values() if node.op in RANDOM]
+def _refuse_random(served: Graph) -> None:
+    random = [obstacle for obstacle in unportable(served) if obstacle.reason == DRAWS]
     if random:
         raise ModelError(
-            f"the forward graph draws random numbers (node {random[0].name!r}, {random[0].op}) that are no dropout, so "
-            "it never answers the same twice; export the model in inference mode, or name outputs before that node"
+            f"{random[0]} and is no dropout, so that the model never answers the same twice; export it in inference "
+            "mode, or let the app bring the numbers",
+            nodes=[obstacle.node for obstacle in random],
         )
 
 
@@ -157,47 +188,6 @@ def _check_labels(target: Target, graph: Graph) -> None:
             )
 
 
-def _save_samples(target: Target, graph: Graph, folder: Path) -> Samples:
-    """Read and check all data; save it by role. Returns the samples on which answers are compared."""
-    shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
-    inputs = [replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs]
-    names = [spec.name for spec in inputs]
-    calibration, evaluation = target.data.calibration, target.data.evaluation
-    parity: Samples | None = None
-    if calibration is not None:
-        drawn = read_samples(calibration.source, names, calibration.samples, calibration.seed)
-        conform(calibration.source, drawn, inputs)
-        save_samples(folder / "calibration.npz", drawn)
-        parity = drawn
-    if evaluation is not None:
-        drawn = read_samples(evaluation.source, [*names, evaluation.labels], evaluation.samples, evaluation.seed)
-        conform(evaluation.source, drawn, inputs)
-        save_samples(folder / "evaluation.npz", drawn)
-        parity = {name: drawn[name] for name in names}
-    parity = {name: array[:PARITY_SAMPLES] for name, array in (parity or _random_samples(inputs)).items()}
-    save_samples(folder / "parity.npz", parity)
-    return parity
-
-
-def _random_samples(inputs: Sequence[TensorSpec]) -> Samples:
-    """Seeded samples for a model without data: uniform in [0, 1), integers 0 or 1, dynamic sizes 1."""
-    rng = np.random.default_rng(0)
-    samples: Samples = {}
-    for spec in inputs:
-        if spec.shape is None:
-            raise ModelError(
-                f"input {spec.name!r} ({spec.dtype}) cannot be probed with random values: "
-                "give it a shape in the target, or bring evaluation data"
-            )
-        shape = (PROBES, *(max(size, 1) for size in spec.shape[1:]))
-        samples[spec.name] = (
-            rng.random(shape).astype(spec.dtype)
-            if spec.dtype.startswith(("float", "bfloat"))
-            else rng.integers(0, 2, shape).astype(spec.dtype)
-        )
-    return samples
-
-
 def refer(target: Target, folder: Path) -> None:
     """Run the reference graph on every sample and save its answers.
 
@@ -206,10 +196,11 @@ def refer(target: Target, folder: Path) -> None:
     """
     evaluation = target.data.evaluation
     with Session(Graph.load(folder / _REFERENCE)) as session:
-        parity = run_samples(session, load_samples(folder / "parity.npz"))
+        reference = Preprocessed(session, target.model.preprocessing)
+        parity = run_samples(reference, load_samples(folder / "parity.npz"))
         if evaluation is not None:
             samples = load_samples(folder / "evaluation.npz")
-            answers = run_samples(session, samples)
+            answers = run_samples(reference, samples)
     if evaluation is not None:
         output = _scored_output(evaluation, tuple(answers))
         wrong = METRICS[evaluation.metric].check_labels(samples[evaluation.labels], answers[output])
@@ -236,9 +227,10 @@ def write(format_name: str, folder: Path, requests: Sequence[Request]) -> None:
         ConversionError: the converter failed.
     """
     calibration = folder / "calibration.npz"
-    FORMATS[format_name].write(
-        Graph.load(folder / _OPTIMIZED), requests, load_samples(calibration) if calibration.exists() else None
-    )
+    graph = Graph.load(folder / OPTIMIZED)
+    refuse_unlisted(graph, RUNNABLE)  # converters run parts of it
+    with naming_cuts(graph):
+        FORMATS[format_name].write(graph, requests, load_samples(calibration) if calibration.exists() else None)
 
 
 def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, folder: Path) -> Measured:
@@ -247,22 +239,30 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     Raises:
         ConversionError: the runtime does not load it.
     """
-    runner = FORMATS[artifact.format].open(path)
+    file = FORMATS[artifact.format].open(path)
+    runner = Preprocessed(file, outside(target))
     parity = load_samples(folder / "parity.npz")
-    answers = run_samples(runner, parity)
+    first = {name: array[:GOLDEN_SAMPLES] for name, array in parity.items()}
+    taken = ready(first, outside(target), map(real, file.inputs))
+    golden = {f"inputs/{name}": array for name, array in taken.items()}
     size, zipped_size = path.stat().st_size, deflated_size(path)
-    evidence = Evidence(
-        precision=artifact.precision,
-        reference=load_samples(folder / "parity_answers.npz"),
-        answers=answers,
-        scores=_scores(target, runner, folder),
-        size=size,
-        zipped_size=zipped_size,
-        frozen_size=frozen_size,
-    )
-    golden = {f"inputs/{name}": array[:GOLDEN_SAMPLES] for name, array in parity.items()}
+    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size)
+    try:
+        answers = run_samples(runner, parity)
+    except NotRunnableError as error:
+        results = judge(unmeasured, artifact.limits, {"size": CHECKS["size"]})
+        if not artifact.allow_unchecked:
+            results["run"] = [_not_run(error, len(next(iter(parity.values()))))]
+        return Measured(file.inputs, file.outputs, size, zipped_size, results, golden, str(error))
+    reference = load_samples(folder / "parity_answers.npz")
+    evidence = replace(unmeasured, reference=reference, answers=answers, scores=_scores(target, runner, folder))
     golden |= {f"answers/{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
-    return Measured(runner.inputs, runner.outputs, size, zipped_size, judge(evidence, artifact.limits), golden)
+    return Measured(file.inputs, file.outputs, size, zipped_size, judge(evidence, artifact.limits), golden)
+
+
+def _not_run(error: NotRunnableError, samples: int) -> Measurement:
+    note = f"{error}; test it in the app, and say allow_unchecked = true"
+    return Measurement("run", 0, samples, at_least=True, note=note)
 
 
 def _scores(target: Target, runner: Runner, folder: Path) -> Scores | None:

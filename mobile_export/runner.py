@@ -5,12 +5,11 @@ it takes at once: a dynamic first dimension takes all, a fixed one takes that ma
 more than the input (a scalar, a waveform, an image without batch), each of them is a whole input.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
 from mobile_export.samples import Samples
@@ -65,29 +64,51 @@ class Runner(Protocol):
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
 
 
+class Shaped(Protocol):
+    """Whatever has a name and a shape."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...
+
+
 def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
     """Run every sample; real values in and out, outputs stacked on the first axis.
 
-    The last batch is padded by repeating its last sample, and the padding's answers are dropped.
+    The last batch is padded by repeating its last sample, and the padding's answers are dropped. Where the batch is
+    dynamic and an output does not begin with it (time first, say), samples are run one by one.
 
     Raises:
         ModelError: an output does not have one entry a sample.
     """
-    count = len(next(iter(samples.values())))
-    size = batch_size(runner, samples)
+    fixed = any(edge.shape and edge.shape[0] > 1 for edge in runner.inputs)
+    if not fixed and any(edge.shape and edge.shape[0] >= 0 for edge in runner.outputs):
+        return _run(runner, samples, most=1)
+    try:
+        return _run(runner, samples, MAX_BATCH)
+    except _NotBatched:
+        if fixed:
+            raise
+        return _run(runner, samples, most=1)
+
+
+class _NotBatched(ModelError):
+    """An output's first dimension is not the batch."""
+
+
+def _run(runner: Runner, samples: Mapping[str, Array], most: int) -> Samples:
     pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
-    for start in range(0, count, size):
-        wanted = min(size, count - start)
-        rows = np.minimum(np.arange(start, start + size), count - 1)
-        feeds = {edge.name: edge.quantize(_rows(edge, samples, rows)) for edge in runner.inputs}
-        answers = runner(feeds)
+    for wanted, size, batch in batches(runner.inputs, samples, most):
+        answers = runner({edge.name: edge.quantize(batch[edge.name]) for edge in runner.inputs})
         for edge in runner.outputs:
             answer = edge.dequantize(answers[edge.name])
             if answer.ndim == 0 or len(answer) != size:
                 if size > 1:
-                    raise ModelError(
+                    raise _NotBatched(
                         f"output {edge.name!r} has shape {list(answer.shape)} for a batch of {size}: "
-                        "its first dimension is not the batch"
+                        "its first dimension is not the batch; give the inputs a batch of 1 in [[model.inputs]]"
                     )
                 answer = answer[None]
             pieces[edge.name].append(answer[:wanted])
@@ -100,21 +121,32 @@ def _stacked(name: str, parts: list[Array]) -> Array:
     return np.concatenate(parts)
 
 
-def batch_size(runner: Runner, samples: Mapping[str, Array]) -> int:
-    """How many of `samples` `runner` takes at once."""
-    if any(_is_whole(edge, samples) for edge in runner.inputs):
+def batches(
+    inputs: Sequence[Shaped], samples: Mapping[str, Array], most: int = MAX_BATCH
+) -> Iterator[tuple[int, int, dict[str, Array]]]:
+    """`samples` as `inputs` take them: how many of a batch are wanted, its size, and its arrays by name.
+
+    Args:
+        most: samples at once where the batch is dynamic.
+    """
+    count = len(next(iter(samples.values())))
+    size = batch_size(inputs, samples, most)
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        taken = {i.name: samples[i.name][rows[0] if _is_whole(i, samples) else rows] for i in inputs}
+        yield min(size, count - start), size, taken
+
+
+def batch_size(inputs: Sequence[Shaped], samples: Mapping[str, Array], most: int = MAX_BATCH) -> int:
+    """How many of `samples` are taken at once, at most `most` where the batch is dynamic."""
+    if any(_is_whole(one, samples) for one in inputs):
         return 1
-    static = {edge.shape[0] for edge in runner.inputs if edge.shape and edge.shape[0] >= 0}
+    static = {one.shape[0] for one in inputs if one.shape and one.shape[0] >= 0}
     if len(static) > 1:
         return 1
-    return static.pop() if static else min(len(next(iter(samples.values()))), MAX_BATCH)
+    return static.pop() if static else min(len(next(iter(samples.values()))), most)
 
 
-def _is_whole(edge: Edge, samples: Mapping[str, Array]) -> bool:
+def _is_whole(one: Shaped, samples: Mapping[str, Array]) -> bool:
     """Whether a sample is all that the input takes, and not one row of it."""
-    return edge.shape is not None and samples[edge.name].ndim > len(edge.shape)
-
-
-def _rows(edge: Edge, samples: Mapping[str, Array], rows: NDArray[np.intp]) -> Array:
-    array = samples[edge.name]
-    return array[rows[0]] if _is_whole(edge, samples) else array[rows]
+    return one.shape is not None and samples[one.name].ndim > len(one.shape)

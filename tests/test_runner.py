@@ -137,10 +137,36 @@ class Fixed:
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (6, 5)])
 def test_an_output_that_is_not_batched(shape: tuple[int, ...]) -> None:
-    runner = Fixed(np.zeros(shape, np.float32), (Edge("x", "float32", (-1, 3)),))
+    runner = Fixed(np.zeros(shape, np.float32), (Edge("x", "float32", (5, 3)),))
     message = f"output 'y' has shape {list(shape)} for a batch of 5: its first dimension is not the batch"
     with pytest.raises(ModelError, match=re.escape(message)):
         run_samples(runner, {"x": samples(5, 3)})
+
+
+@dataclass
+class TimeFirst:
+    """`y` is `x` with its second dimension first."""
+
+    length: int
+    inputs: tuple[Edge, ...] = (Edge("x", "float32", (-1, -1, 2)),)
+    calls: int = 0
+
+    @property
+    def outputs(self) -> tuple[Edge, ...]:
+        return (Edge("y", "float32", (self.length, -1, 2)),)
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.calls += 1
+        return {"y": feeds["x"].swapaxes(0, 1)}
+
+
+@pytest.mark.parametrize(("length", "calls"), [(7, 4), (-1, 5)])
+def test_samples_are_run_one_by_one_where_an_output_does_not_begin_with_a_dynamic_batch(length, calls) -> None:
+    """Also where its length is the number of samples by chance, when the shape says that it is no batch."""
+    runner, fed = TimeFirst(length), samples(4, 7, 2)
+    np.testing.assert_array_equal(run_samples(runner, {"x": fed})["y"], fed[:, :, None])
+    assert runner.calls == calls
+    np.testing.assert_array_equal(run_samples(TimeFirst(4), {"x": fed[:, :4]})["y"], fed[:, :4, None])
 
 
 @pytest.mark.parametrize(("shape", "stacked"), [((), (2,)), ((7,), (2, 7)), ((3, 5), (2, 3, 5)), ((1, 5), (2, 5))])
@@ -165,7 +191,7 @@ def test_a_model_for_one_sample_may_leave_the_batch_out(shape: tuple[int, ...], 
 def test_batch_size_with_several_inputs(shapes: list[tuple[int, ...] | None], size: int) -> None:
     runner = Doubler(tuple(Edge(f"x{index}", "float32", shape) for index, shape in enumerate(shapes)))
     rows = {edge.name: np.zeros((9, *(edge.shape or (0,))[1:])) for edge in runner.inputs}
-    assert batch_size(runner, rows) == size
+    assert batch_size(runner.inputs, rows) == size
 
 
 @pytest.mark.parametrize("shape", [(6,), (-1,), (4, 2), (-1, -1, 3)])

@@ -103,9 +103,15 @@ def cosine(pair: _Pair) -> float:
 
 
 def sqnr(pair: _Pair) -> float:
-    """Signal to quantization noise, dB: the reference's variance over samples against the mean squared error."""
-    signal = float(np.square(_centred(pair.reference)).mean())
-    noise = float(np.square(pair.artifact - pair.reference).mean())
+    """Signal to quantization noise, dB: the reference's variance over samples against the mean squared error.
+
+    Where answers hardly differ between samples, rounding is no noise: they would drown in it, in any file.
+    """
+    error, spread = pair.artifact - pair.reference, _centred(pair.reference)
+    if np.abs(spread).max(initial=0.0) < NOTABLE * np.abs(pair.reference).max(initial=0.0):
+        error[np.abs(error) <= _rounding(pair.reference)] = 0
+    signal = float(np.square(spread).mean())
+    noise = float(np.square(error).mean())
     if not _moves(pair.reference) or not np.isfinite(noise):
         return NAN
     return 10 * float(np.log10(signal / noise)) if noise else float("inf")
@@ -162,7 +168,12 @@ def _centred(values: Real) -> Real:
 
 def _moves(values: Real) -> bool:
     """Whether answers differ between samples by more than rounding."""
-    return values.size > 0 and bool(np.abs(_centred(values)).max() > 1e-6 * np.abs(values).max())
+    return values.size > 0 and bool(np.abs(_centred(values)).max() > _rounding(values))
+
+
+def _rounding(values: Real) -> float:
+    """What float32 arithmetic in another order may add to or take from values of this magnitude."""
+    return 1e-6 * float(np.abs(values).max(initial=0.0))
 
 
 def _ranks(values: Real) -> Real:

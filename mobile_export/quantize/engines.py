@@ -5,7 +5,7 @@ Both take the same calibrated ranges, so a model is calibrated once however many
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
@@ -89,14 +89,6 @@ def quantize_with_tensorflow(model: bytes) -> bytes:
     except (convert.ConverterError, RuntimeError, ValueError) as error:
         raise ConversionError(f"TensorFlow's quantizer refuses the model: {str(error).splitlines()[0]}") from error
     return quantized
-
-
-def batched(samples: Mapping[str, Array], size: int) -> Iterable[dict[str, Array]]:
-    """`samples` in batches of `size`; the last one is filled by repeating its last sample, which moves no extreme."""
-    count = len(next(iter(samples.values())))
-    for start in range(0, count, size):
-        rows = np.minimum(np.arange(start, start + size), count - 1)
-        yield {name: array[rows] for name, array in samples.items()}
 
 
 def _input_ranges(batches: Sequence[Mapping[str, Array]]) -> Ranges:

@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 
 # Operators that say their output's shape in a constant, and which input that is.
 _SHAPE_INPUT = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}
+# The same for what loops fill, whose elements may be of any size for TensorFlow, and not for what runs on phones.
+_ELEMENT_SHAPE_INPUT = {"EmptyTensorList": 0, "TensorListFromTensor": 1, "TensorListReserve": 0, "TensorListStack": 1}
 _RESHAPING_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
 _WITHOUT_OUTPUT = frozenset({"NoOp", "TensorArrayCloseV3"})
@@ -50,6 +52,7 @@ def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
         for place in baked:
             _rewrite(graph, place, before, after)
         _slice_all(graph, rows, before)
+    _fix_elements(graph, {(o[0], n[0]) for name, n in shapes.items() if (o := old[name]) and n})
     graph.inputs = tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs)
     return _with_output_shapes(graph, dict(batches), rows)
 
@@ -106,6 +109,26 @@ def _slice_all(graph: Graph, rows: _Rows, before: int) -> None:
         elif node.op == "Slice" and node_name(node.input[2]) in graph.constants:
             size = graph.constants[node_name(node.input[2])]
             node.input[2] = graph.add_constant(f"{node.name}/size", np.asarray([-1, *size[1:]], size.dtype))
+
+
+def _fix_elements(graph: Graph, batches: set[tuple[int, int]]) -> None:
+    """Give the elements of lists the batch of the inputs, where that is fixed and they had the old one or any.
+
+    Loops run over lists of one batch an element. TensorFlow checks every element against the shape, so that a list of
+    something else shows when the graph is run.
+    """
+    after = {new for _, new in batches}
+    if len(after) != 1 or -1 in after:
+        return
+    before = {-1, *(old for old, _ in batches)}
+    constant = constant_nodes(graph)
+    for node in list(graph.nodes.values()):
+        index = _ELEMENT_SHAPE_INPUT.get(node.op)
+        if index is not None and node_name(node.input[index]) in constant:
+            (written,) = evaluate(graph, [node.input[index]])
+            if written.ndim == 1 and written.size and written[0] in before:
+                shape = np.asarray([*after, *written[1:]], written.dtype)
+                node.input[index] = graph.add_constant(f"{node.name}/element_shape", shape)
 
 
 def _rows(graph: Graph, session: Session) -> _Rows:

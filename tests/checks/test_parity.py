@@ -197,6 +197,12 @@ def test_only_outputs_that_choose_a_class_have_a_top_class() -> None:
     assert failed(compare(boxes, boxes, top1_agreement=0.5)) == {"top1_agreement"}
 
 
+def test_rounding_of_answers_that_hardly_move_is_no_noise() -> None:
+    reference = 1 + 1e-5 * LOGITS
+    assert failed(compare(reference, reference + 5e-7 * np.sign(LOGITS), "float32")) == set()
+    assert failed(compare(reference, reference + 5e-6 * np.sign(LOGITS), "float32")) == {"sqnr"}
+
+
 def image_net(samples: int = 128) -> np.ndarray:
     """Probabilities of 1,000 classes, the right one at 0.86 in the mean."""
     rng = np.random.default_rng(0)
