@@ -4,6 +4,7 @@ Nothing heavy is imported until a command needs it: `--help` costs a Python star
 """
 
 import json
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingT
 
 if TYPE_CHECKING:
     from mobile_export.build import Outcome
+    from mobile_export.classic.flags import Kind
     from mobile_export.environment import Package
+    from mobile_export.manifest import Manifest
+    from mobile_export.target import Model
 
 app = typer.Typer(
     name="mobile-export",
@@ -31,6 +35,16 @@ app = typer.Typer(
 Targets = Annotated[list[Path], typer.Argument(help="Target files.", metavar="TARGET...")]
 Out = Annotated[Path, typer.Option(help="Folder for the published targets.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Workers at once; 0: one a core.")]
+
+# What a model needs besides its path, as [model] of a target has it.
+ModelPath = Annotated[Path, typer.Argument(help="Checkpoint prefix, file or folder.", metavar="MODEL")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Checkpoint with the weights of a GraphDef that has none.")]
+MovingAverage = Annotated[bool, typer.Option("--moving-average", help="Take moving averages instead of weights.")]
+Tags = Annotated[str | None, typer.Option(help="Tag set of a SavedModel, commas between tags.")]
+Signature = Annotated[str | None, typer.Option(help="Signature of a SavedModel.")]
+Trusted = Annotated[bool, typer.Option("--trusted", help="Run code that a Keras file carries.")]
+CustomObjects = Annotated[str | None, typer.Option(help="Custom layers of a Keras file: module:dict.")]
+Builder = Annotated[str | None, typer.Option(help="Makes the model of a file with weights alone: module:function.")]
 
 
 def _version(wanted: bool) -> None:
@@ -126,12 +140,103 @@ def verify(
         _print_json([vars(finding) for finding in found])
     else:
         for finding in found:
-            print(f"{finding.target}/{finding.artifact}: {finding.problem or 'ok'}")
+            print(f"{finding.target}/{finding.artifact}: {finding.problem or finding.unchecked or 'ok'}")
     wrong = [finding for finding in found if finding.problem]
     if wrong:
         raise CheckFailed(
             f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again"
         )
+
+
+@app.command()
+def inspect(
+    model: ModelPath,
+    checkpoint: Checkpoint = None,
+    moving_average: MovingAverage = False,
+    tags: Tags = None,
+    signature: Signature = None,
+    trusted: Trusted = False,
+    custom_objects: CustomObjects = None,
+    builder: Builder = None,
+    no_convert: Annotated[bool, typer.Option("--no-convert", help="Only look; try no format.")] = False,
+    jobs: Jobs = 0,
+    output: Format = "text",
+) -> None:
+    """Show what a model is: inputs and outputs, the network in it, and which formats can hold it."""
+    from mobile_export.inspection import FLOAT32, inspect_model
+    from mobile_export.report.inspection import inspection_json, inspection_lines
+    from mobile_export.workers import default_jobs
+
+    described = _model(
+        model, checkpoint, moving_average, tags, signature, trusted, custom_objects, builder, folder=Path()
+    )
+    with _Progress() as progress:
+        found = inspect_model(described, {} if no_convert else FLOAT32, jobs or default_jobs(), progress)
+    if output == "json":
+        _print_json(inspection_json(found))
+    else:
+        print("\n".join(inspection_lines(found)))
+
+
+@app.command()
+def init(
+    model: ModelPath,
+    out: Annotated[Path | None, typer.Option(help="The target file; default: NAME.toml, in targets/ if there.")] = None,
+    platform: Annotated[Literal["android", "ios", "any"], typer.Option(help="Where the app runs.")] = "any",
+    name: Annotated[str | None, typer.Option(help="The target's name; default: as the model's file.")] = None,
+    checkpoint: Checkpoint = None,
+    moving_average: MovingAverage = False,
+    tags: Tags = None,
+    signature: Signature = None,
+    trusted: Trusted = False,
+    custom_objects: CustomObjects = None,
+    builder: Builder = None,
+    jobs: Jobs = 0,
+    output: Format = "text",
+) -> None:
+    """Write a target file for a model that builds as it is, with comments on what else there is."""
+    from mobile_export.starter import file_for, name_for, start
+    from mobile_export.workers import default_jobs
+
+    name = name_for(model) if name is None else name
+    path = file_for(name) if out is None else out
+    described = _model(
+        model, checkpoint, moving_average, tags, signature, trusted, custom_objects, builder, folder=path.parent
+    )
+    with _Progress() as progress:
+        started = start(described, path, name, platform, jobs or default_jobs(), progress)
+    if output == "json":
+        _print_json({"target": started.name, "file": path.as_posix(), "artifacts": list(started.artifacts)})
+    else:
+        print(
+            f"{path}: {len(started.artifacts)} artifacts; build them with: mobile-export build {shlex.quote(str(path))}"
+        )
+
+
+def _model(
+    source: Path,
+    checkpoint: Path | None,
+    moving_average: bool,
+    tags: str | None,
+    signature: str | None,
+    trusted: bool,
+    custom_objects: str | None,
+    builder: str | None,
+    folder: Path,
+) -> "Model":
+    """What the options of a command say of its model; Python code is looked for in `folder`."""
+    from mobile_export.inspection import model_of
+
+    keys = {
+        "checkpoint": checkpoint,
+        "moving_average": moving_average,
+        "tags": None if tags is None else tuple(filter(None, tags.split(","))),
+        "signature": signature,
+        "trusted": trusted,
+        "custom_objects": custom_objects,
+        "builder": builder,
+    }
+    return model_of(source, keys, folder.absolute())
 
 
 @app.command()
@@ -147,6 +252,31 @@ def doctor(output: Format = "text") -> None:
         for package in found:
             print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
     _need(found)
+
+
+_CLASSIC = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command("freeze-graph", context_settings=_CLASSIC, add_help_option=False)
+def freeze_graph(context: typer.Context) -> None:
+    """Turn the variables of a graph into constants, as TensorFlow's freeze_graph does, with its flags."""
+    from mobile_export.classic.freeze_graph import FreezeGraph, freeze_graph
+
+    flags = _classic(FreezeGraph, context.args)
+    frozen = freeze_graph(flags)
+    print(f"{frozen.ops} ops in the final graph.", file=sys.stderr)
+    if flags.format == "json":
+        _print_json({"output_graph": frozen.path.as_posix(), "ops": frozen.ops, "bytes": frozen.size})
+
+
+def _classic(kind: type["Kind"], arguments: list[str]) -> "Kind":
+    """The flags of a classic tool, or its help."""
+    from mobile_export.classic.flags import explain, parse
+
+    if {"-h", "-help", "--help"} & set(arguments):
+        print(explain(kind))
+        raise typer.Exit
+    return parse(kind, arguments)
 
 
 @app.command()
@@ -173,9 +303,18 @@ def _report(outcomes: list["Outcome"], output: str) -> NoReturn:
     for outcome in outcomes:
         if outcome.error is not None:
             _complain(f"{outcome.target}: {outcome.error}")
-        elif outcome.manifest is not None and outcome.manifest.gate == "warn":
-            print(f"warning: {outcome.target}: published although limits were missed (--gate warn)", file=sys.stderr)
+        elif outcome.manifest is not None:
+            _warn(outcome.manifest)
     raise typer.Exit(max((o.error.exit_code for o in outcomes if o.error is not None), default=0))
+
+
+def _warn(manifest: "Manifest") -> None:
+    """What was published, and is not proved to be right."""
+    if manifest.gate == "warn":
+        print(f"warning: {manifest.target}: published although limits were missed (--gate warn)", file=sys.stderr)
+    for entry in manifest.artifacts:
+        if entry.unchecked:
+            print(f"warning: {manifest.target}: {entry.name} is unchecked: {entry.unchecked}", file=sys.stderr)
 
 
 def _as_json(outcome: "Outcome") -> dict[str, Any]:

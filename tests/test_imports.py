@@ -44,6 +44,8 @@ def command(*arguments: str) -> tuple[str, dict]:
         ("build pyproject.toml", 2, ""),  # no target: every key unknown
         ("verify tests", 3, ""),
         ("run model.txt --data data.npz", 2, ""),
+        ("freeze-graph --help", 0, "Turn the variables of a graph into constants"),
+        ("freeze-graph --input_graph README.md", 2, ""),
     ],
 )
 def test_imports_nothing_heavy(arguments: str, code: int, printed: str) -> None:

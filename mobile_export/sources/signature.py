@@ -18,10 +18,9 @@ from mobile_export.graph import (
     node_name,
     port,
 )
-from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, RUNNABLE, SHAPE_OPS, VARIABLES
+from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, READERS, RUNNABLE, SHAPE_OPS, VARIABLES
 from mobile_export.protos import NodeDef
 from mobile_export.session import Session
-from mobile_export.sources.freeze import READERS
 from mobile_export.tensors import dtype_name, read_shape
 from mobile_export.transforms.drop_control_edges import OBSERVERS
 from mobile_export.transforms.operators import output_dtype
@@ -42,6 +41,9 @@ _METRIC_OPS = frozenset({"ArgMax", "Cast", "Equal", "TopK", "TopKV2", "Round"})
 _FLATTENING = frozenset({"Identity", "Reshape", "Squeeze"})
 """First steps of losses and metrics, and no answers where only those read them; flattening only if more is left."""
 
+_LOSS_STEPS = frozenset("Abs Log Neg Square".split())
+"""Steps of losses that need no labels, where only losses read them and nobody gave them a name."""
+
 _REDUCTIONS = frozenset("All Any Max Mean Min Prod Sum".split())
 _DIFFERENCES = frozenset({"Sub", "SquaredDifference"})
 _CALLS = frozenset("Case If PartitionedCall StatefulPartitionedCall StatelessCase StatelessIf".split())
@@ -53,8 +55,26 @@ _TRAINING_SWITCH = re.compile(
 _TENSOR = re.compile(r"[^:^]+(:\d+)?")
 _BOOL = 10  # TensorFlow's number
 
+_ANSWERS = frozenset("ArgMax Cast LogSoftmax Sigmoid Softmax StridedSlice Tanh TopK TopKV2".split())
+"""What makes probabilities or classes of a last layer's answers."""
+
 LISTED = 12
 """Candidates that an error shows."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tensor that may be an input or output.
+
+    Attributes:
+        tensor: `node:port`.
+        why: what speaks for it, in a few words.
+        likely: whether it is to be chosen, if nobody says otherwise.
+    """
+
+    tensor: str
+    why: str
+    likely: bool
 
 
 def find_outputs(graph: Graph) -> list[str]:
@@ -65,7 +85,10 @@ def find_outputs(graph: Graph) -> list[str]:
     which bring in a further placeholder, the labels, behind the last layer, or reduce a batch to one number; and their
     first steps (an ArgMax, say).
     """
-    cones = _Cones(graph)
+    return _find_outputs(graph, _Cones(graph))
+
+
+def _find_outputs(graph: Graph, cones: "_Cones") -> list[str]:
     readers = {name: {r.name for r, i in found if port(r.input[i]) >= 0} for name, found in graph.consumers().items()}
     updates = {n.name for n in graph.nodes.values() if _UPDATES.match(n.op) or _UPDATE_SCOPE.search(n.name)}
     peeled = updates | {n.name for n in graph.nodes.values() if _observes(n, readers)}
@@ -96,7 +119,7 @@ class _Cone:
     Attributes:
         placeholders: by data. A shape depends on none: it is no answer, and its values are no data.
         features: those placeholders that reach a layer's weights.
-        variable: whether on trained values.
+        variable: whether on trained values; in a frozen graph, constants are taken for that.
         loss: whether on a batch as a whole alone, or on what its name calls a loss or a metric.
         compared: whether on a difference between an input and what layers made of it, as in an autoencoder's loss.
     """
@@ -109,12 +132,19 @@ class _Cone:
 
 
 class _Cones:
-    """The cone of each node."""
+    """The cone of each node.
+
+    Attributes:
+        trained: names of the nodes that hold trained values.
+    """
 
     def __init__(self, graph: Graph) -> None:
+        self._graph = graph
         self._constants = graph.constants
         self._cones: dict[str, _Cone] = {}
         self._sources = {n.name for n in graph.nodes.values() if _is_source(n) or graph.is_input(n.name)}
+        variables = {n.name for n in graph.nodes.values() if n.op in VARIABLES}
+        self.trained = variables or {n for n, a in graph.constants.items() if a.dtype.kind == "f" and a.size > 1}
         for name in graph.topological_order():
             self._cones[name] = self._cone(graph.nodes[name])
 
@@ -130,7 +160,7 @@ class _Cones:
         return _Cone(
             placeholders,
             features | placeholders if is_layer else features,
-            variable=node.op in VARIABLES or any(cone.variable for cone in read),
+            variable=node.name in self.trained or any(cone.variable for cone in read),
             loss=self._starts_a_loss(node) or (bool(data) and all(cone.loss for cone in data)),
             compared=differs or (bool(data) and not is_layer and all(cone.compared for cone in data)),
         )
@@ -147,6 +177,20 @@ class _Cones:
         name = node_name(tensor)
         return _Cone(frozenset({canonical(tensor)})) if name in self._sources else self._cones[name]
 
+    def sources_of(self, name: str) -> frozenset[str]:
+        """The tensors from which the data of `name` comes."""
+        return self._read(f"{name}:0").placeholders
+
+    def last_layers(self) -> list[str]:
+        """Layers behind which no other is; gradients and updates are none."""
+        layers = [
+            name
+            for name, cone in self._cones.items()
+            if cone.features and self._graph.nodes[name].op in LAYERS and not _UPDATE_SCOPE.search(name)
+        ]
+        before = self._graph.reachable(i for name in layers for i in data_inputs(self._graph.nodes[name]))
+        return [name for name in layers if name not in before]
+
     def answers(self, name: str) -> bool:
         """Whether `name` computes something for each sample from inputs and weights, and from nothing else."""
         cone = self._cones[name]
@@ -154,9 +198,77 @@ class _Cones:
 
     def is_first_step(self, node: NodeDef, alone: bool) -> bool:
         """A metric's ArgMax, or a loss's flattening or difference that nobody gave a name."""
-        unnamed = node.name.rpartition("/")[2].lower().startswith(node.op.lower())
-        flattens = node.op in _FLATTENING and not alone
-        return node.op in _METRIC_OPS or (unnamed and (flattens or self._cones[node.name].compared))
+        unnamed = _is_unnamed(node)
+        steps = (node.op in _FLATTENING and not alone) or node.op in _LOSS_STEPS or self._cones[node.name].compared
+        return node.op in _METRIC_OPS or (unnamed and steps)
+
+
+def rank_outputs(graph: Graph) -> list[Candidate]:
+    """Tensors that may be the model's answers, the likeliest first.
+
+    What `find_outputs` finds comes first; it is likely where it hangs on most of the network. Then follow the last
+    layers before it (logits, say). Where nothing is found, last layers that a loss or a metric reads are all there is.
+    """
+    cones, consumers = _Cones(graph), graph.consumers()
+    ends = [node_name(tensor) for tensor in _find_outputs(graph, cones)]
+    depths = {name: len(graph.reachable([name]) & cones.trained) for name in ends}
+    deep = [name for name in ends if 2 * depths[name] >= max(depths.values())]
+    found = [
+        Candidate(f"{name}:0", f"{_position(graph, name)}; {_read_by(consumers[name])}", name in deep)
+        for name in [*deep, *(name for name in ends if name not in deep)]
+    ]
+    for name in ends:
+        layer, steps = _last_layer(graph, name)
+        if layer not in ends and set(steps) & _ANSWERS:
+            found.append(Candidate(f"{layer}:0", f"{name!r} before its {' and '.join(steps)}", False))
+    return found or [Candidate(f"{name}:0", "last layer; only training reads it", True) for name in cones.last_layers()]
+
+
+def _last_layer(graph: Graph, name: str) -> tuple[str, list[str]]:
+    """The first node, going back from `name`, that does more than to end a network; and the operators behind it."""
+    steps: list[str] = []
+    while graph.nodes[name].op in _ANSWERS | _FLATTENING and data_inputs(graph.nodes[name]):
+        steps.insert(0, graph.nodes[name].op)
+        name = node_name(graph.nodes[name].input[0])
+    return name, [op for op in dict.fromkeys(steps) if op not in _FLATTENING]
+
+
+def _position(graph: Graph, name: str) -> str:
+    layer, steps = _last_layer(graph, name)
+    if steps:
+        return f"{' and '.join(steps)} behind the last layer"
+    return "last layer" if graph.nodes[layer].op in LAYERS else f"{graph.nodes[layer].op} at the end"
+
+
+def _read_by(readers: Sequence[tuple[NodeDef, int]]) -> str:
+    read = any(port(node.input[index]) >= 0 for node, index in readers)
+    return "only training and metrics read it" if read else "nothing reads it"
+
+
+def rank_inputs(graph: Graph) -> list[Candidate]:
+    """Where the data of the graph's outputs may come in, the likeliest first.
+
+    Placeholders are likely; default values that may be fed, and what an input pipeline brings, where there are none.
+    Single numbers that have a default (a dropout rate, say) are for training.
+    """
+    cones, switches = _Cones(graph), training_switches(graph)
+    read = sorted({tensor for spec in graph.outputs for tensor in cones.sources_of(node_name(spec.tensor))})
+    free = [tensor for tensor in read if node_name(tensor) not in switches]
+    kinds = {tensor: graph.nodes[node_name(tensor)].op for tensor in free}
+    fed = [tensor for tensor in free if kinds[tensor] in ("Placeholder", "PlaceholderV2")]
+    found = [Candidate(tensor, "placeholder that the outputs need", True) for tensor in fed]
+    for tensor in (tensor for tensor in free if tensor not in fed):
+        if kinds[tensor] != "PlaceholderWithDefault":
+            found.append(Candidate(tensor, f"what the input pipeline ({kinds[tensor]}) brings", not fed))
+        elif declared(graph, "x", tensor).shape != ():
+            found.append(Candidate(tensor, "has a default value that may be fed", not fed))
+    return sorted(found, key=lambda candidate: not candidate.likely)
+
+
+def _is_unnamed(node: NodeDef) -> bool:
+    """Whether nobody gave `node` a name: TensorFlow then takes the operator's."""
+    own = re.escape(re.sub(r"V\d$", "", node.op))
+    return re.fullmatch(rf"{own}(V\d)?(_\d+)?", node.name.rpartition("/")[2], re.IGNORECASE) is not None
 
 
 def find_inputs(graph: Graph) -> list[str]:
@@ -242,9 +354,9 @@ def public_names(graph: Graph, tensors: Sequence[str]) -> list[str]:
     names: list[str] = []
     for tensor in tensors:
         *scopes, last = node_name(tensor).split("/")
-        if scopes and last.startswith(graph.nodes[node_name(tensor)].op):
+        if scopes and _is_unnamed(graph.nodes[node_name(tensor)]):
             last = scopes[-1]
-        name = re.sub(r"\W", "_", last)
+        name = re.sub(r"\W", "_", last, flags=re.ASCII)
         name = f"_{name}" if name[:1].isdigit() else name or "tensor"
         names.append(name if name not in names else f"{name}_{len(names)}")
     return names

@@ -140,6 +140,45 @@ def test_stays(build: Callable[[Any], Any]) -> None:
     assert len(after.library.function) >= 2
 
 
+def in_a_loop(x: Any) -> Any:
+    """Two results that change places, one of them at once; effects to wait for; the same function twice."""
+    swap = tf.function(lambda a, b: (b, a))
+    inner = tf.function(lambda v: tf.nn.top_k(v, 4)[0] * 2.0)
+
+    @tf.function
+    def turn(a: Any, b: Any) -> Any:
+        with tf.control_dependencies([inner(a)]):
+            return swap(inner(b), inner(a) - 1.0)
+
+    return tf1.while_loop(lambda i, a, b: i < 3, lambda i, a, b: (i + 1, *swap(*turn(a, b))), (0, x, -x))[1]
+
+
+def in_a_branch(x: Any) -> Any:
+    relu = tf.function(lambda v: tf.nn.relu(v, name="Relu"))
+    return tf1.cond(tf.reduce_sum(x) > 0, lambda: relu(relu(x) - 1.0), lambda: tf.nn.relu(relu(x), name="Relu"))
+
+
+@pytest.mark.parametrize("build", [in_a_loop, in_a_branch])
+def test_calls_inside_of_what_stays_are_replaced(build: Callable[[Any], Any]) -> None:
+    after = inlined(graph_of(build))
+    assert len(after.library.function) == 2
+    assert not [node.op for function in after.library.function for node in function.node_def if node.op in CALLS]
+
+
+def test_functions_that_give_back_each_others_results_are_refused() -> None:
+    def tie(function: FunctionDef) -> None:
+        calls = [node for node in function.node_def if node.op in CALLS]
+        for call, other in zip(calls, reversed(calls), strict=True):
+            call.input[0] = f"{other.name}:output:0"
+        if not calls:
+            function.ret[function.signature.output_arg[0].name] = function.signature.input_arg[0].name
+
+    same = tf.function(lambda v: v)
+    graph = graph_of(lambda x: tf1.cond(tf.reduce_sum(x) > 0, lambda: same(same(x)), lambda: x))
+    with pytest.raises(ModelError, match="calls give back each other's results"):
+        inline_functions(rewire(graph, tie))
+
+
 def test_unused_functions_go() -> None:
     graph = graph_of(lambda x: tf1.cond(tf.constant(True), lambda: unknown_branch(x), lambda: loop(x)))
     after = inlined(graph)
