@@ -14,6 +14,7 @@ from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.transforms import INFERENCE, apply, named
+from mobile_export.transforms.patterns import drop_unused_functions
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def _cut_off(
                 Edges("cut", tuple(map(Edge, where.outputs))) if where.tail or where.dropped_outputs else found.outputs
             )
             return replace(_found(trained, wanted, served, inputs, outputs), obstacles=found.obstacles, cut=found.cut)
-    return replace(found, problem="; ".join(found.obstacles[:1]) + f": {found.cut}" if error is None else str(error))
+        return replace(found, problem=f"{'; '.join(found.obstacles[:1])}; where that is cut off, {error}")
+    return replace(found, problem=f"{'; '.join(found.obstacles[:1])}: {found.cut}" if error is None else str(error))
 
 
 def _found(trained: Trained, wanted: Model, served: Graph, inputs: Edges, outputs: Edges) -> Found:
@@ -185,7 +187,13 @@ def _inputs(graph: Graph, model: Model) -> Edges:
 def _typed(graph: Graph, ranked: Sequence[signature.Candidate]) -> tuple[Edge, ...]:
     tensors = [candidate.tensor for candidate in ranked]
     names = signature.public_names(graph, tensors)
-    specs = [signature.input_spec(graph, name, tensor) for name, tensor in zip(names, tensors, strict=True)]
+    part = replace(graph.copy(), inputs=(), outputs=tuple(TensorSpec(t, t, "", None) for t in tensors))
+    part.prune()
+    drop_unused_functions(part)
+    try:
+        specs = signature.describe(part, tensors, names)
+    except ModelError:  # one of them spoils it for the others
+        specs = tuple(signature.input_spec(graph, name, tensor) for name, tensor in zip(names, tensors, strict=True))
     return tuple(Edge(spec, c.why, c.likely) for spec, c in zip(specs, ranked, strict=True))
 
 

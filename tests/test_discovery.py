@@ -152,6 +152,46 @@ def test_without_any_output(tmp_path: Path) -> None:
     assert found.problem.startswith("no output was found")
 
 
+def find_in(build: Callable[[], Any], folder: Path) -> Found:
+    """In a frozen graph."""
+    with tf.Graph().as_default() as graph:
+        build()
+    (folder / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    model = Model.model_validate({"source": folder / "net.pb"})
+    return find_network(source_of(model)[1].read(model), model)
+
+
+def test_a_graph_without_layers(tmp_path: Path) -> None:
+    found = find_in(lambda: tf.multiply(image(), 2.0, name="twice"), tmp_path)
+    assert edges(found) == [[("image", "image:0", (-1, 6))], [("twice", "twice:0", (-1, 6))]]
+    assert found.model is not None
+
+
+def test_thousands_of_ends_are_not_all_ranked(tmp_path: Path) -> None:
+    def build() -> None:
+        x, weights = image(), tf.ones([6, 2])
+        for index in range(1000):
+            tf.matmul(x, weights, name=f"end_{index}")
+
+    found = find_in(build, tmp_path)
+    assert found.outputs.how == "candidates"
+    assert len(found.outputs.edges) == 64
+
+
+def test_an_operator_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    def build() -> None:
+        tf.matmul(tf.exp(image(), name="strange"), tf.ones([6, 2]), name="answer")
+
+    find_in(build, tmp_path)
+    graph = tf1.GraphDef.FromString((tmp_path / "net.pb").read_bytes())
+    next(node for node in graph.node if node.name == "strange").op = "Mystery"
+    (tmp_path / "net.pb").write_bytes(graph.SerializeToString())
+    model = Model.model_validate({"source": tmp_path / "net.pb"})
+    found = find_network(source_of(model)[1].read(model), model)
+    assert found.model is None
+    assert found.problem.startswith("Mystery (node 'strange') is never run here; where that is cut off, ")
+
+
 def test_what_the_user_names_is_kept(tmp_path: Path) -> None:
     found = find(mlp, tmp_path, outputs=({"name": "logits", "tensor": "logits/add:0"},))
     assert found.outputs.how == "user"

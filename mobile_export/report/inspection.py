@@ -37,8 +37,8 @@ def _sections(found: Inspection, width: int) -> Iterator[list[str]]:
         yield _item("signatures", f"{', '.join(names) or 'none'} (tags: {', '.join(tags) or 'none'})", width)
     for note in seen.notes:
         yield _item("note", note, width)
-    yield ["", f"inputs, {_HOW[seen.inputs.how]}", *_edges(seen.inputs, width)]
-    yield ["", f"outputs, {_HOW[seen.outputs.how]}", *_edges(seen.outputs, width)]
+    for kind, edges in (("inputs", seen.inputs), ("outputs", seen.outputs)):
+        yield ["", f"{kind}, {_HOW[edges.how] if edges.edges else 'none found'}", *_edges(edges, width)]
     yield ["", *_network(found, width)]
     dropped = list(_dropped(seen))
     if dropped:
@@ -49,7 +49,7 @@ def _sections(found: Inspection, width: int) -> Iterator[list[str]]:
         fixed = [f"{constant.tensor} = {str(constant.value).lower()}" for constant in found.seen.model.constants]
         yield ["", "switches, as they are at inference", *(f"  {line}" for line in fixed)]
     if found.problem:
-        yield ["", "no network", *_wrapped(found.problem, width)]
+        yield ["", "why nothing can be built", *_wrapped(found.problem, width)]
     elif found.verdicts:
         yield ["", "formats, each written, loaded, run and compared with TensorFlow", *_verdicts(found.verdicts, width)]
 
@@ -75,7 +75,7 @@ def _limited(texts: Sequence[str]) -> list[str]:
 def _edges(edges: Edges, width: int) -> list[str]:
     """A line each, or two where one is too narrow."""
     if not edges.edges:
-        return ["  none"]
+        return []
     rows = [("*" if edge.chosen else " ", edge.spec.name, _type(edge.spec), edge.spec.tensor) for edge in edges.edges]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     cells = ["  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)) for row in rows]
@@ -95,9 +95,9 @@ def _network(found: Inspection, width: int) -> Iterator[str]:
         yield from _wrapped(_counts(found.seen.operators), width)
         return
     network, ready = found.ready.network, found.ready
-    edges = " and ".join(", ".join(f"{s.name} {_type(s)}" for s in specs) for specs in (ready.inputs, ready.outputs))
+    sides = (_limited([f"{s.name} {_type(s)}" for s in specs]) for specs in (ready.inputs, ready.outputs))
     yield "network"
-    yield from _item("edges", edges.replace(" and ", " → ", 1) if ready.outputs else edges, width)
+    yield from _item("edges", " → ".join(map(", ".join, sides)), width)
     yield from _item("weights", _weights(network), width)
     yield from _item("operators", _counts(network.operators), width)
     flow = [f"{count} {kind}" for kind, count in (("loops", network.loops), ("branches", network.branches)) if count]

@@ -18,6 +18,7 @@ from mobile_export.sources.freeze import freeze
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.tensors import numpy_dtype
+from mobile_export.transforms.add_default_attributes import add_default_attributes
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.resolve_switches import resolve_switches
@@ -70,7 +71,7 @@ def _network(graph: Graph) -> Graph:
     Raises:
         ModelError: it has an operator that no model may have, also where that would be dropped.
     """
-    graph = resolve_switches(strip(graph))
+    graph = resolve_switches(add_default_attributes(strip(graph)))
     with naming_cuts(graph):
         refuse_perilous(graph)
     for step in (inline_functions, resolve_switches, drop_control_edges):

@@ -58,8 +58,8 @@ _BOOL = 10  # TensorFlow's number
 _ANSWERS = frozenset("ArgMax Cast LogSoftmax Sigmoid Softmax StridedSlice Tanh TopK TopKV2".split())
 """What makes probabilities or classes of a last layer's answers."""
 
-LISTED = 12
-"""Candidates that an error shows."""
+LISTED, _MOST = 12, 64
+"""Candidates that an error shows, and that are ranked."""
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,11 @@ def rank_outputs(graph: Graph) -> list[Candidate]:
     """Tensors that may be the model's answers, the likeliest first.
 
     What `find_outputs` finds comes first; it is likely where it hangs on most of the network. Then follow the last
-    layers before it (logits, say). Where nothing is found, last layers that a loss or a metric reads are all there is.
+    layers before it (logits, say). Where nothing is found, last layers that a loss or a metric reads are all there is;
+    in a graph without layers, what depends on an input.
     """
     cones, consumers = _Cones(graph), graph.consumers()
-    ends = [node_name(tensor) for tensor in _find_outputs(graph, cones)]
+    ends = [node_name(tensor) for tensor in _find_outputs(graph, cones)][:_MOST]
     depths = {name: len(graph.reachable([name]) & cones.trained) for name in ends}
     deep = [name for name in ends if 2 * depths[name] >= max(depths.values())]
     found = [
@@ -221,15 +222,25 @@ def rank_outputs(graph: Graph) -> list[Candidate]:
         layer, steps = _last_layer(graph, name)
         if layer not in ends and set(steps) & _ANSWERS:
             found.append(Candidate(f"{layer}:0", f"{name!r} before its {' and '.join(steps)}", False))
-    return found or [Candidate(f"{name}:0", "last layer; only training reads it", True) for name in cones.last_layers()]
+    if not found:
+        found = [Candidate(f"{name}:0", "last layer; only training reads it", True) for name in cones.last_layers()]
+    if not found:
+        unread = [name for name in graph.nodes if not consumers[name] and cones.sources_of(name)]
+        found = [
+            Candidate(f"{name}:0", "no layer, but an input reaches it and nothing reads it", True) for name in unread
+        ]
+    return found[:_MOST]
 
 
 def _last_layer(graph: Graph, name: str) -> tuple[str, list[str]]:
     """The first node, going back from `name`, that does more than to end a network; and the operators behind it."""
     steps: list[str] = []
-    while graph.nodes[name].op in _ANSWERS | _FLATTENING and data_inputs(graph.nodes[name]):
+    while graph.nodes[name].op in _ANSWERS | _FLATTENING and len(steps) < _MOST:
+        before = data_inputs(graph.nodes[name])[:1]
+        if not before or node_name(before[0]) not in graph.nodes:
+            break
         steps.insert(0, graph.nodes[name].op)
-        name = node_name(graph.nodes[name].input[0])
+        name = node_name(before[0])
     return name, [op for op in dict.fromkeys(steps) if op not in _FLATTENING]
 
 
@@ -262,7 +273,7 @@ def rank_inputs(graph: Graph) -> list[Candidate]:
             found.append(Candidate(tensor, f"what the input pipeline ({kinds[tensor]}) brings", not fed))
         elif declared(graph, "x", tensor).shape != ():
             found.append(Candidate(tensor, "has a default value that may be fed", not fed))
-    return sorted(found, key=lambda candidate: not candidate.likely)
+    return sorted(found, key=lambda candidate: not candidate.likely)[:_MOST]
 
 
 def _is_unnamed(node: NodeDef) -> bool:

@@ -20,7 +20,7 @@ class Output:
 
 def node_outputs(node: NodeDef, functions: Functions) -> list[Output] | None:
     """The outputs of `node` in the order of their ports; None when its operator is not known."""
-    definition = functions[node.op].signature if node.op in functions else _registered(node.op)
+    definition = functions[node.op].signature if node.op in functions else definition_of(node.op)
     if definition is None:
         return None
     return [Output(argument.name, _dtypes(node, definition, argument)) for argument in definition.output_arg]
@@ -35,7 +35,8 @@ def output_dtype(node: NodeDef, port: int, functions: Functions) -> int | None:
     return dtypes[port] if port < len(dtypes) else None
 
 
-def _registered(op: str) -> OpDef | None:
+def definition_of(op: str) -> OpDef | None:
+    """TensorFlow's definition of the operator `op`; None when it has none."""
     import_tensorflow()
     from tensorflow.python.framework import op_def_registry
 
