@@ -141,7 +141,8 @@ def _prepare(
     key = repr((planned.source, planned.data, target.model, target.data, target.transforms))
     if key not in prepared:
         folder = Path(tempfile.mkdtemp(dir=work))
-        (ready,) = _run([workers.Task(f"{target.name}: prepare the graph", prepare, (target, folder))], options)
+        preparing = workers.Task(f"{target.name}: prepare the graph", prepare, (target, folder), target.model.source)
+        (ready,) = _run([preparing], options)
         if plan(planned.path, target).keys != planned.keys:
             raise ModelError("the model or the data changed while they were read; build again")
         prepared[key] = folder, ready

@@ -101,8 +101,7 @@ def _found(trained: Trained, wanted: Model, served: Graph, inputs: Edges, output
     model = wanted.model_copy(
         update={
             "inputs": tuple(Input(name=spec.name, tensor=tensor(spec)) for spec in served.inputs),
-            "outputs": wanted.outputs
-            or tuple(Output(name=_free(spec.name, taken), tensor=tensor(spec)) for spec in served.outputs),
+            "outputs": tuple(Output(name=_free(spec.name, taken), tensor=tensor(spec)) for spec in served.outputs),
         }
     )
     off = {constant.tensor for constant in model.constants}

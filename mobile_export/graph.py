@@ -6,6 +6,7 @@ rewriting structure is a walk over small messages, and nothing large is ever ser
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +21,11 @@ from mobile_export.tensors import Array, dtype_named, dtype_number, map_array, n
 
 LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
 """The only operators through which a cycle may pass."""
+
+_NAME = re.compile(r"[^:^]+")
+_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:\d{1,9})?")
+_INNER_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:[^:^]+(:\d{1,9})?)?")
+"""How tensors are named in a graph, and in a function."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class Graph:
             mapped: values of Const nodes that carry none themselves.
 
         Raises:
-            ModelError: two nodes share a name, or a Const's value contradicts its type or shape.
+            ModelError: two nodes share a name, a name or what a node reads can name nothing, or a Const's value
+                contradicts its type or shape.
         """
         graph = cls(inputs=tuple(inputs), outputs=tuple(outputs))
         graph.library.CopyFrom(graph_def.library)  # a part that is shared would keep all of it in memory
@@ -79,6 +86,9 @@ class Graph:
         twice = [name for name, count in Counter(n.name for n in graph_def.node).items() if count > 1]
         if twice:
             raise ModelError(f"the graph has more than one node named {', '.join(map(repr, sorted(twice)[:5]))}")
+        _check_names(graph_def.node, _TENSOR)
+        for function in graph_def.library.function:
+            _check_function_names(function)
         graph.constants.update(mapped or {})
         for node in graph_def.node:
             light = graph.nodes[node.name] = NodeDef()
@@ -324,6 +334,31 @@ class Graph:
             for key in ("inputs", "outputs")
         )
         return graph
+
+
+def is_tensor(name: str) -> bool:
+    """Whether `name` can name a graph's tensor, or a node to wait for: `a`, `a:1`, `^a`."""
+    return _TENSOR.fullmatch(name) is not None
+
+
+def _check_names(nodes: Iterable[NodeDef], tensor: re.Pattern[str], where: str = "") -> None:
+    for node in nodes:
+        if not _NAME.fullmatch(node.name):
+            raise ModelError(f"a node{where} is named {node.name!r}, which no node can be; export the model again")
+        for index, name in enumerate(node.input):
+            if not tensor.fullmatch(name):
+                raise ModelError(
+                    f"node {node.name!r}{where}: its input {index} is {name!r}, which names no tensor; export the "
+                    "model again"
+                )
+
+
+def _check_function_names(function: FunctionDef) -> None:
+    where = f" of the function {function.signature.name!r}"
+    _check_names(function.node_def, _INNER_TENSOR, where)
+    for result, name in [*function.ret.items(), *function.control_ret.items()]:
+        if name.startswith("^") or not _INNER_TENSOR.fullmatch(name):
+            raise ModelError(f"the result {result!r}{where} is {name!r}, which names no tensor; export the model again")
 
 
 def node_name(tensor: str) -> str:

@@ -71,7 +71,7 @@ def inspect_model(
     signatures = signatures_of(model.source)
     model, choices = _decided(model, signatures)
     files = {path: path.stat().st_size for path in source.files(model)}
-    (seen,) = workers.run([workers.Task("read the model", look, (model,))], 1, watcher)
+    (seen,) = workers.run([workers.Task("read the model", look, (model,), model.source)], 1, watcher)
     seen = replace(seen, notes=(*choices, *seen.notes))
     found = Inspection(model.source, form, why, files, seen, signatures, problem=seen.problem)
     if seen.model is None or not precisions:

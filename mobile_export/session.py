@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import MissingToolError, ModelError
+from mobile_export.frames import refuse_broken_loops
 from mobile_export.graph import Graph, canonical
 from mobile_export.ops import RUNNABLE
 from mobile_export.protos import GraphDef
@@ -58,9 +59,10 @@ class Session:
         """Load `graph`.
 
         Raises:
-            ModelError: it uses an operator outside of `allowed`, or TensorFlow refuses it.
+            ModelError: it uses an operator outside of `allowed`, has a broken loop, or TensorFlow refuses it.
         """
         refuse_unlisted(graph, allowed)
+        refuse_broken_loops(graph)
         self._graph = graph
         self._tf = import_tensorflow()
         large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES]

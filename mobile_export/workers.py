@@ -19,12 +19,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from mobile_export.errors import ConversionError, ExportError, OutputError
+from mobile_export.errors import ConversionError, ExportError, ModelError, OutputError
 
 TIMEOUT = 1800.0
 """Seconds that a task may take."""
 
 _PRELOAD = "mobile_export.preload"
+_CRASHES = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"})
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Task:
     Attributes:
         name: what it does, for messages ("convert to tflite").
         function: importable by name; its arguments and result are picklable.
+        model: the file to blame when a library aborts, where it is the model that is run.
     """
 
     name: str
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+    model: Path | None = None
 
 
 class WorkerBug(Exception):
@@ -79,7 +82,8 @@ def run(tasks: Sequence[Task], jobs: int, watcher: Watcher | None = None) -> lis
 
     Raises:
         ExportError: as the first failing task raised it; the others are stopped.
-        ConversionError: a worker died, or ran out of time or memory.
+        ModelError: the model made a library abort.
+        ConversionError: a worker died otherwise, or ran out of time or memory.
         WorkerBug: a worker raised anything else.
     """
     results: dict[int, Any] = {}
@@ -142,7 +146,7 @@ def _finish(job: _Running) -> Any:
         kind, value = job.pipe.recv()
     except EOFError:
         job.process.join()
-        raise ConversionError(f"{job.task.name}: {_death(job.process.exitcode)}{_tail(job.log)}") from None
+        raise _death(job) from None
     job.process.join()
     if kind == "result":
         return value
@@ -153,10 +157,15 @@ def _finish(job: _Running) -> Any:
     raise WorkerBug(f"{job.task.name}:\n{value}")
 
 
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"the worker was ended by {signal.Signals(-code).name}"
-    return f"the worker ended with code {code}"
+def _death(job: _Running) -> ExportError:
+    """The error for a worker that is gone."""
+    code = job.process.exitcode or 0
+    name = signal.Signals(-code).name if code < 0 else ""
+    how = f"the worker was ended by {name}" if name else f"the worker ended with code {code}"
+    said = f"{job.task.name}: {how}{_tail(job.log)}"
+    if job.task.model is not None and name in _CRASHES:
+        return ModelError(f"{job.task.model}: TensorFlow does not survive this model; export it again ({said})")
+    return ConversionError(said)
 
 
 def _tail(log: Path) -> str:

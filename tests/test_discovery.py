@@ -192,6 +192,15 @@ def test_an_operator_that_nobody_knows_is_named(tmp_path: Path) -> None:
     assert found.problem.startswith("Mystery (node 'strange') is never run here; where that is cut off, ")
 
 
+def test_public_names_of_both_sides_differ(tmp_path: Path) -> None:
+    def build() -> None:
+        tf.matmul(tf1.placeholder(tf.float32, [None, 6], "x"), tf.ones([6, 2]), name="scope/x")
+
+    found = find_in(build, tmp_path)
+    assert found.model is not None
+    assert [named.name for named in (*found.model.inputs, *found.model.outputs)] == ["x", "x_out"]
+
+
 def test_what_the_user_names_is_kept(tmp_path: Path) -> None:
     found = find(mlp, tmp_path, outputs=({"name": "logits", "tensor": "logits/add:0"},))
     assert found.outputs.how == "user"

@@ -112,3 +112,16 @@ def test_nothing_can_be_made_of_what_is_fed_by_nobody(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match="need the placeholder 'image'"):
         trial.make_ready(model, [TensorSpec("labels", "labels:0", "int64", (-1,))], [], tmp_path)
+
+
+def test_a_model_that_is_sure_of_itself_can_be_judged_without_data(tmp_path: Path) -> None:
+    """To noise of one strength it always answers the same."""
+
+    def build() -> Net:
+        x = tf1.placeholder(tf.float32, [None, 100], "image")
+        weights = tf1.get_variable("weights", initializer=tf.constant([[10.0, -10.0, 0.0]] * 100))
+        logits = tf.matmul(x, weights) + tf1.get_variable("biases", initializer=tf.constant([-250.0, 250.0, -500.0]))
+        return trained(x, logits, {}, {}, tf1.train.GradientDescentOptimizer(0.0))
+
+    (verdict,) = trial.try_formats(make_ready(build, tmp_path), tmp_path, {"graphdef": ["float32"]}, jobs=1)
+    assert verdict.outcome == "ok", verdict.reason

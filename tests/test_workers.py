@@ -106,6 +106,28 @@ def test_a_worker_that_dies(function, arguments: tuple, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("function", "arguments", "kind", "said"),
+    [
+        (
+            do.abort,
+            ("F0000 graph_constructor.cc:578] Check failed\n",),
+            ModelError,
+            "m.pb: TensorFlow does not survive this model; export it again (the task: the worker was ended by SIGABRT; "
+            "it wrote last: F0000 graph_constructor.cc:578] Check failed)",
+        ),
+        (do.leave, (3,), ConversionError, "the task: the worker ended with code 3"),
+        (do.kill_myself, (), ConversionError, "the task: the worker was ended by SIGKILL"),
+    ],
+)
+def test_a_model_is_blamed_for_a_crash_and_for_nothing_else(
+    function, arguments: tuple, kind: type[ExportError], said: str
+) -> None:
+    with pytest.raises(ExportError) as caught:
+        run([Task("the task", function, arguments, Path("m.pb"))], jobs=1)
+    assert (type(caught.value), str(caught.value)) == (kind, said)
+
+
+@pytest.mark.parametrize(
     ("function", "said"),
     [(do.stumble, r"in stumble\n(.*\n)+KeyError: 'a mistake of ours'"), (do.unpicklable, "pickle")],
 )

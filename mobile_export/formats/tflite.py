@@ -14,8 +14,8 @@ import numpy as np
 from mobile_export.errors import ConversionError, OutputError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.format import Request
-from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
 from mobile_export.formats.public_names import with_public_names
+from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graph import Graph, short, total_bytes
 from mobile_export.quantize.engines import calibrate, quantize, quantize_with_tensorflow
@@ -24,6 +24,9 @@ from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import Array
+from mobile_export.transforms.element_shapes import fix_element_shapes
+from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.tensor_arrays import replace_tensor_arrays
 
 CALIBRATION_BATCH = 16
 """Samples calibrated at once where the batch is dynamic."""
@@ -82,6 +85,7 @@ def convert(graph: Graph, allow_select_tf_ops: bool = False) -> bytes:
     if unknown:
         raise ConversionError(f"the input {unknown[0]!r} has no known rank; give its shape in [[model.inputs]]")
     graph = with_public_names(graph)  # nodes of loops, which the converter rewrites, are no outputs for it
+    graph = _with_fixed_lists(graph)
     kinds = import_tensorflow().lite.OpsSet
     try:
         content = _run(graph, [kinds.TFLITE_BUILTINS])
@@ -92,6 +96,18 @@ def convert(graph: Graph, allow_select_tf_ops: bool = False) -> bytes:
     model = flatbuffer.read_model(content)
     _publish(model, graph)
     return flatbuffer.write_model(model)
+
+
+def _with_fixed_lists(graph: Graph) -> Graph:
+    """What loops collect in the terms of the converter: in lists of fixed size with elements of fixed shape."""
+    fixed = fix_element_shapes(replace_tensor_arrays(graph))
+    if 0 < _arrays(fixed) < _arrays(graph):  # how many a loop collects may be what another one has collected
+        return _with_fixed_lists(fold_constants(fixed))
+    return fixed
+
+
+def _arrays(graph: Graph) -> int:
+    return sum(node.op == "TensorArrayV3" for node in graph.nodes.values())
 
 
 def _run(graph: Graph, operators: Sequence[Any]) -> bytes:
@@ -110,11 +126,11 @@ def _run(graph: Graph, operators: Sequence[Any]) -> bytes:
     try:
         converted: bytes = converter.convert()
     except (ConverterError, ValueError) as error:
-        raise _explained(str(error)) from error
+        raise _explained(str(error), graph) from error
     return converted
 
 
-def _explained(message: str) -> ConversionError:
+def _explained(message: str, graph: Graph) -> ConversionError:
     """One sentence for what MLIR says in dozens of lines, with the nodes that it names."""
     refused: dict[str, str] = {}
     for line in message.splitlines():
@@ -125,15 +141,27 @@ def _explained(message: str) -> ConversionError:
             refused[(operator[1] or operator[2]) + (f" (node {node!r})" if node else "")] = node
     if not refused:
         return ConversionError(f"the TensorFlow Lite converter failed: {message.strip().splitlines()[0]}")
-    if any(operator.startswith("TensorList") for operator in refused):
-        return ConversionError(
-            f"TensorFlow Lite has no operator for {', '.join(refused)}: it runs such a loop only where all sizes are "
-            "fixed; give the inputs a shape without -1 in [[model.inputs]], such as a batch of 1"
-        )
+    if any(operator.startswith(("TensorArray", "TensorList")) for operator in refused):
+        return _loop_refused(refused, graph)
     types = " on float64" if "f64>" in message else ""
     flex = _FLEX if "TF Select ops:" in message and "Custom ops:" not in message else ""  # it does not have these
     return ConversionError(
         f"TensorFlow Lite has no operator for {', '.join(refused)}{types}{flex}", nodes=filter(None, refused.values())
+    )
+
+
+def _loop_refused(refused: Mapping[str, str], graph: Graph) -> ConversionError:
+    """`refused` are operators on lists, and their nodes: TensorFlow Lite has none, and makes tensors of lists."""
+    said = f"TensorFlow Lite has no operator for {', '.join(refused)}: it runs such a loop only where "
+    dynamic = [spec.name for spec in graph.inputs if -1 in (spec.shape or ())]
+    if dynamic:
+        return ConversionError(
+            f"{said}all sizes are fixed; give {', '.join(map(repr, dynamic))} a shape without -1 in [[model.inputs]], "
+            "such as a batch of 1"
+        )
+    return ConversionError(
+        f"{said}it is known beforehand how many elements of what shape the loop collects",
+        filter(None, refused.values()),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
+from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.message_text import parse_text
 from mobile_export.sources.table import hint
 
@@ -73,7 +74,9 @@ def read_graph(path: Path) -> SavedGraph:
     if not graph_def.node:
         raise ModelError(f"{path}: there is no graph in it; copy it again")
     _check_constants(path, graph_def)
-    return SavedGraph(Graph.from_graph_def(graph_def), (parsed.saver_def.restore_op_name or None) if meta else None)
+    graph = Graph.from_graph_def(graph_def)
+    refuse_wrong_arity(graph)
+    return SavedGraph(graph, (parsed.saver_def.restore_op_name or None) if meta else None)
 
 
 def read_restore_op(path: Path) -> str:

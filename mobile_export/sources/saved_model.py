@@ -14,11 +14,12 @@ from pathlib import Path
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, node_name
 from mobile_export.protos import DecodeError, MetaGraphDef, SavedModel
+from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.assets import asset_files, vocabularies
 from mobile_export.sources.bundle import Bundle
 from mobile_export.sources.prefix import is_v2
 from mobile_export.sources.restore import places
-from mobile_export.sources.saved_signature import INITIALIZER, choose, names, signed, tensor_named
+from mobile_export.sources.saved_signature import INITIALIZER, choose, names, signed
 from mobile_export.sources.table import hint
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Model
@@ -114,8 +115,7 @@ class _Saved:
     def graph(self, signature: str | None) -> Graph:
         """The graph as it was saved, with the inputs and outputs of `signature`."""
         graph = Graph.from_graph_def(self.meta.graph_def)
-        for tensor in {tensor for node in graph.nodes.values() for tensor in node.input}:
-            tensor_named(tensor)
+        refuse_wrong_arity(graph)
         chosen = choose(self.file, self.meta.signature_def, signature)
         if chosen is not None:
             graph = signed(graph, chosen)

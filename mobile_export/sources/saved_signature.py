@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, attribute, canonical
+from mobile_export.graph import Graph, TensorSpec, attribute, canonical, is_tensor
 from mobile_export.protos import SignatureDef, TensorInfo
 from mobile_export.tensors import dtype_name, read_shape
 
 INITIALIZER = "__saved_model_init_op"
 _TRAINING = "__saved_model_train_op"
 _DEFAULT = "serving_default"
-_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:\d{1,9})?")
 
 
 def choose(file: Path, signatures: Mapping[str, SignatureDef], wanted: str | None) -> SignatureDef | None:
@@ -60,8 +59,8 @@ def tensor_named(name: str) -> str:
     Raises:
         ModelError: there can be none of that name.
     """
-    if not _TENSOR.fullmatch(name):
-        raise ModelError(f"the SavedModel reads {name!r}, which names no tensor; export it again")
+    if name.startswith("^") or not is_tensor(name):
+        raise ModelError(f"the SavedModel names {name!r} as a tensor, which none can be called; export it again")
     return canonical(name)
 
 

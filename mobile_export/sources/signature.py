@@ -90,7 +90,7 @@ def find_outputs(graph: Graph) -> list[str]:
 
 def _find_outputs(graph: Graph, cones: "_Cones") -> list[str]:
     readers = {name: {r.name for r, i in found if port(r.input[i]) >= 0} for name, found in graph.consumers().items()}
-    updates = {n.name for n in graph.nodes.values() if _UPDATES.match(n.op) or _UPDATE_SCOPE.search(n.name)}
+    updates = {node.name for node in graph.nodes.values() if _is_update(node)}
     peeled = updates | {n.name for n in graph.nodes.values() if _observes(n, readers)}
     while True:
         sinks = [name for name in graph.nodes if name not in peeled and readers.get(name, set()) <= peeled]
@@ -101,6 +101,10 @@ def _find_outputs(graph: Graph, cones: "_Cones") -> list[str]:
             return [f"{name}:0" for name in sinks]
         updates |= feeding
         peeled |= feeding | silent | first_steps
+
+
+def _is_update(node: NodeDef) -> bool:
+    return bool(_UPDATES.match(node.op) or _UPDATE_SCOPE.search(node.name))
 
 
 def _observes(node: NodeDef, readers: Mapping[str, set[str]]) -> bool:
@@ -225,7 +229,8 @@ def rank_outputs(graph: Graph) -> list[Candidate]:
     if not found:
         found = [Candidate(f"{name}:0", "last layer; only training reads it", True) for name in cones.last_layers()]
     if not found:
-        unread = [name for name in graph.nodes if not consumers[name] and cones.sources_of(name)]
+        plain = [name for name, node in graph.nodes.items() if not _is_update(node) and not _OBSERVERS.match(node.op)]
+        unread = [name for name in plain if not consumers[name] and cones.sources_of(name)]
         found = [
             Candidate(f"{name}:0", "no layer, but an input reaches it and nothing reads it", True) for name in unread
         ]

@@ -17,7 +17,7 @@ _ORIGIN = "_mobile_export_origin"
 """Attribute on nodes of unrolled loops: the function that they come from (empty: the graph), and their name there."""
 
 _LOOPS = frozenset({"StatelessWhile", "While"})
-_SHAPE_INPUT = {"TensorListReserve": 0, "TensorListStack": 1}
+_SHAPE_INPUT = {"TensorListFromTensor": 1, "TensorListReserve": 0, "TensorListStack": 1}
 _INT32 = 3  # TensorFlow's number
 
 _Place = tuple[str, str]
@@ -25,7 +25,7 @@ _Place = tuple[str, str]
 
 
 def fix_element_shapes(graph: Graph) -> Graph:
-    """Write the shape of its elements into each list that a loop fills and that is stacked, where it can be inferred.
+    """Write the shape of their elements into lists that loops read, and fill to be stacked, where it can be inferred.
 
         l = TensorListReserve(-1, n)                     l = TensorListReserve([1,8], n)
         TensorListStack(While(l, …), -1)            =>   TensorListStack(While(l, …), [1,8])
@@ -50,24 +50,35 @@ def fix_element_shapes(graph: Graph) -> Graph:
 
 def _inferred(graph: Graph) -> dict[_Place, Shape]:
     """The shapes that are known and not written yet; in a function, those that are the same wherever it is called."""
-    inner = [node for function in graph.library.function for node in function.node_def]
-    if not any(node.op == "TensorListStack" for node in (*graph.nodes.values(), *inner)):
-        return {}
     turn = _first_turns(graph)
-    items: dict[str, set[Shape | None]] = defaultdict(set)
+    if not any(node.op in _SHAPE_INPUT for node in turn.nodes.values()):
+        return {}
     with Session(turn) as session:
-        for node in turn.nodes.values():
-            if node.op == "TensorListSetItem":
-                items[_list_of(turn, node)].add(session.shape(node.input[2]))
-    stacks = [node for node in turn.nodes.values() if node.op == "TensorListStack"]
-    lists = [(node, list_) for node in stacks if (list_ := turn.nodes[_list_of(turn, node)]).op == "TensorListReserve"]
-    declared = values_where_known(turn, [node.input[_SHAPE_INPUT[node.op]] for pair in lists for node in pair])
+        items = _items(turn, session)
+    declared = values_where_known(turn, [turn.nodes[name].input[_SHAPE_INPUT[turn.nodes[name].op]] for name in items])
     shapes: dict[_Place, set[Shape | None]] = defaultdict(set)
-    for stack, list_ in lists:
-        for node in (stack, list_):
-            known = _is_full(declared.get(node.input[_SHAPE_INPUT[node.op]]))
-            shapes[_place(node)] |= {None} if known else items[list_.name]
-    return {place: only for place, found in shapes.items() if len(found) == 1 and (only := _full(*found)) is not None}
+    for name, found in items.items():
+        node = turn.nodes[name]
+        function, original = attribute(node, _ORIGIN).list.s
+        known = _is_full(declared.get(node.input[_SHAPE_INPUT[node.op]]))
+        shapes[function.decode(), original.decode()] |= {None} if known else found
+    return {place: shape for place, (shape, *others) in shapes.items() if shape is not None and not others}
+
+
+def _items(turn: Graph, session: Session) -> dict[str, set[Shape | None]]:
+    """By node that says its elements' shape: the shapes of all that is an element; None where one is not known."""
+    set_in: dict[str, set[Shape | None]] = defaultdict(set)
+    for node in turn.nodes.values():
+        if node.op == "TensorListSetItem":
+            set_in[_list_of(turn, node)].add(_full(session.shape(node.input[2])))
+    found = {}
+    for node in turn.nodes.values():
+        if node.op == "TensorListFromTensor":
+            rows = session.shape(node.input[0])
+            found[node.name] = {_full(rows[1:]) if rows else None}
+        elif node.op == "TensorListStack" and turn.nodes[made := _list_of(turn, node)].op == "TensorListReserve":
+            found[node.name] = found[made] = set_in[made] or {None}
+    return found
 
 
 def _full(shape: Shape | None) -> Shape | None:
@@ -76,11 +87,6 @@ def _full(shape: Shape | None) -> Shape | None:
 
 def _is_full(declared: Array | None) -> bool:
     return declared is not None and declared.ndim == 1 and bool((declared >= 0).all())
-
-
-def _place(node: NodeDef) -> _Place:
-    function, name = attribute(node, _ORIGIN).list.s
-    return function.decode(), name.decode()
 
 
 def _first_turns(graph: Graph) -> Graph:
@@ -134,7 +140,7 @@ def _list_of(turn: Graph, node: NodeDef) -> str:
     """The name of the node that makes the list which `node` reads first."""
     while node.op in ("Identity", "TensorListSetItem", "TensorListStack"):
         node = turn.nodes[node_name(node.input[0])]
-    return node.name
+    return str(node.name)
 
 
 def _write_in_function(graph: Graph, function: str, name: str, shape: Shape) -> None:
@@ -147,5 +153,5 @@ def _write_in_function(graph: Graph, function: str, name: str, shape: Shape) -> 
 
 def _read_shape_from(node: NodeDef, tensor: str) -> None:
     node.input[_SHAPE_INPUT[node.op]] = tensor
-    if node.op == "TensorListReserve":
+    if node.op != "TensorListStack":
         node.attr["shape_type"].type = _INT32

@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 
 # Operators that say their output's shape in a constant, and which input that is.
 _SHAPE_INPUT = {"Reshape": 1, "BroadcastTo": 1, "Fill": 0}
-# The same for what loops fill, whose elements may be of any size for TensorFlow, and not for what runs on phones.
+# The same for the elements of lists, which loops fill.
 _ELEMENT_SHAPE_INPUT = {"EmptyTensorList": 0, "TensorListFromTensor": 1, "TensorListReserve": 0, "TensorListStack": 1}
 _RESHAPING_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
@@ -52,7 +52,7 @@ def fix_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> Graph:
         for place in baked:
             _rewrite(graph, place, before, after)
         _slice_all(graph, rows, before)
-    _fix_elements(graph, {(o[0], n[0]) for name, n in shapes.items() if (o := old[name]) and n})
+        _fix_elements(graph, before, after)
     graph.inputs = tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in graph.inputs)
     return _with_output_shapes(graph, dict(batches), rows)
 
@@ -111,23 +111,18 @@ def _slice_all(graph: Graph, rows: _Rows, before: int) -> None:
             node.input[2] = graph.add_constant(f"{node.name}/size", np.asarray([-1, *size[1:]], size.dtype))
 
 
-def _fix_elements(graph: Graph, batches: set[tuple[int, int]]) -> None:
-    """Give the elements of lists the batch of the inputs, where that is fixed and they had the old one or any.
+def _fix_elements(graph: Graph, before: int, after: int) -> None:
+    """Give the elements of lists the new batch: loops run over lists of one batch an element.
 
-    Loops run over lists of one batch an element. TensorFlow checks every element against the shape, so that a list of
-    something else shows when the graph is run.
+    TensorFlow checks every element against the shape, so that a list of something else shows when the graph is run.
     """
-    after = {new for _, new in batches}
-    if len(after) != 1 or -1 in after:
-        return
-    before = {-1, *(old for old, _ in batches)}
     constant = constant_nodes(graph)
     for node in list(graph.nodes.values()):
         index = _ELEMENT_SHAPE_INPUT.get(node.op)
         if index is not None and node_name(node.input[index]) in constant:
             (written,) = evaluate(graph, [node.input[index]])
-            if written.ndim == 1 and written.size and written[0] in before:
-                shape = np.asarray([*after, *written[1:]], written.dtype)
+            if written.ndim == 1 and written.size and written[0] == before:
+                shape = np.asarray([after, *written[1:]], written.dtype)
                 node.input[index] = graph.add_constant(f"{node.name}/element_shape", shape)
 
 

@@ -1,32 +1,54 @@
 """Tensor arrays, which loops of TensorFlow 1 read and fill, as tensor lists, which other formats know.
 
-An array is a place, and its flow a number that only says what comes after what. A list is a value. Both come to the same
-where all that changes the array stands in one line, which is how TensorFlow's own layers are built.
+An array is a place, and its flow a number that says what comes after what. A list is a value. Both come to the same
+where all that changes the array stands in one line, as in TensorFlow's own recurrent layers and `map_fn`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, canonical, node_name
-from mobile_export.protos import AttrValue, NodeDef
+from mobile_export.graph import Graph, attribute, canonical, control_inputs, node_name
+from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array, read_shape
 from mobile_export.transforms.patterns import gated_nodes, values_where_known
-from mobile_export.transforms.tensor_lists import add_element_shape
+from mobile_export.transforms.tensor_lists import Shape, add_element_shape
 
 _INT32, _VARIANT = 3, 21  # TensorFlow's numbers
+
 _HANDED_ON = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
-"""Operators that give out what they are given."""
-_FLOW_INPUT = {
-    "TensorArrayGatherV3": 2,
-    "TensorArrayReadV3": 2,
-    "TensorArrayScatterV3": 3,
-    "TensorArraySizeV3": 1,
-    "TensorArrayWriteV3": 3,
+"""Operators that give out their first inputs."""
+
+
+class _Counterpart(NamedTuple):
+    """The operator on lists that does what one on arrays does.
+
+    Attributes:
+        op: its name.
+        inputs: which inputs of the other it takes.
+        shape_input: where the shape of elements is added to them.
+        flow: which input of the other is the flow; the first is the handle.
+    """
+
+    op: str
+    inputs: tuple[int, ...]
+    shape_input: int | None
+    flow: int
+
+
+_COUNTERPARTS = {
+    "TensorArrayGatherV3": _Counterpart("TensorListStack", (2,), 1, flow=2),
+    "TensorArrayReadV3": _Counterpart("TensorListGetItem", (2, 1), 2, flow=2),
+    "TensorArrayScatterV3": _Counterpart("TensorListFromTensor", (2,), 1, flow=3),
+    "TensorArraySizeV3": _Counterpart("TensorListLength", (1,), None, flow=1),
+    "TensorArrayWriteV3": _Counterpart("TensorListSetItem", (3, 1, 2), None, flow=3),
 }
-"""Operators on arrays that have a counterpart on lists, and which of their inputs is the flow; the handle is the first."""
+_ARRAY = _Counterpart("TensorListReserve", (0,), 0, flow=-1)
 _WRITERS = frozenset({"TensorArrayScatterV3", "TensorArrayWriteV3"})
+_INDEXED = frozenset({"TensorArrayGatherV3", "TensorArrayScatterV3"})
 
 
 def replace_tensor_arrays(graph: Graph) -> Graph:
@@ -39,153 +61,131 @@ def replace_tensor_arrays(graph: Graph) -> Graph:
         y = TensorArrayGatherV3(a, [0…n-1], f)        y = TensorListStack(l)
         n = TensorArraySizeV3(a, f)                   n = TensorListLength(l)
 
-    An array stays as it is when it may grow, when it is filled or emptied otherwise than whole and in order, or when it
-    is written to on one of several ways that its flow takes: the others would see that, and not so in a list.
+    An array stays that may grow, that is filled or emptied otherwise than whole and in order, or that is written to on
+    one of several ways that its flow takes: the other ways would see that too, and in a list they would not.
     """
     graph = graph.copy()
-    arrays = _exact(graph)
     gated = gated_nodes(graph)
+    arrays = _replaceable(graph)
     for array in arrays:
-        for node in array.users:
-            _replace_user(graph, node, array, node.name in gated)
         for tensor in array.flows:
             node = graph.nodes[node_name(tensor)]
             if node.op in _HANDED_ON:
                 node.attr["T"].type = _VARIANT
-    for array in arrays:
-        _replace_array(graph, array.node, array.node.name in gated)
+        for node in array.users:
+            gathers = node.op == "TensorArrayGatherV3"
+            _replace(graph, node, _COUNTERPARTS[node.op], node if gathers else array.node, gated)
+            if gathers and array.size is not None:
+                node.attr["num_elements"].i = array.size
+        _replace(graph, array.node, _ARRAY, array.node, gated)
     graph.redirect({f"{array.node.name}:1": f"{array.node.name}:0" for array in arrays})
     graph.prune()
     return graph
 
 
 @dataclass(frozen=True)
-class _Array:
-    """A tensor array that a list can stand for; `flows` are all tensors that become the list."""
+class _TensorArray:
+    """A TensorArrayV3, its size where that is known, the operators on it, and the tensors that carry its flow."""
 
     node: NodeDef
-    flows: frozenset[str]
+    size: int | None
     users: tuple[NodeDef, ...]
+    flows: frozenset[str]
 
 
 _Readers = Mapping[str, list[tuple[NodeDef, int]]]
+"""By tensor: the nodes that read it, and as which input."""
 
 
-def _exact(graph: Graph) -> list[_Array]:
-    """The arrays of `graph` that can be replaced."""
-    by_node = graph.consumers()
-    readers: dict[str, list[tuple[NodeDef, int]]] = {}
-    for places in by_node.values():
-        for node, index in places:
-            readers.setdefault(canonical(node.input[index]), []).append((node, index))
-    outputs = {canonical(spec.tensor) for spec in graph.outputs}
-    numbers = [
-        node.input[1 if node.op in ("TensorArrayGatherV3", "TensorArrayScatterV3") else 0]
-        for node in graph.nodes.values()
-        if node.op in ("TensorArrayGatherV3", "TensorArrayScatterV3", "TensorArrayV3")
-    ]
-    known = values_where_known(graph, numbers)
-    found = [_array(node, readers, known) for node in graph.nodes.values() if node.op == "TensorArrayV3"]
-    whole = [array for array in found if array is not None and not array.flows & outputs]
-    owners = [tensor for array in whole for tensor in array.flows]
-    return [array for array in whole if all(owners.count(tensor) == 1 for tensor in array.flows)]
+def _replaceable(graph: Graph) -> list[_TensorArray]:
+    readers: dict[str, list[tuple[NodeDef, int]]] = defaultdict(list)
+    for node in graph.nodes.values():
+        for index, tensor in enumerate(node.input):
+            readers[canonical(tensor)].append((node, index))
+    nodes = [node for node in graph.nodes.values() if node.op == "TensorArrayV3"]
+    indices = [node.input[1] for node in graph.nodes.values() if node.op in _INDEXED]
+    known = values_where_known(graph, [*indices, *(node.input[0] for node in nodes)])
+    arrays = [array for node in nodes if (array := _tensor_array(node, readers, known)) is not None]
+    public = [canonical(spec.tensor) for spec in graph.outputs]
+    owners = Counter([*public, *(tensor for array in arrays for tensor in array.flows)])
+    return [array for array in arrays if all(owners[tensor] == 1 for tensor in array.flows)]
 
 
-def _array(node: NodeDef, readers: _Readers, known: Mapping[str, Array]) -> _Array | None:
-    """`node` with all that reads it, where a list can stand for it."""
-    handles, flows = _reached(f"{node.name}:0", readers), _reached(f"{node.name}:1", readers)
-    users = {user.name: user for user, _ in _ends(flows, readers)}
-    of_flow = all(index == _FLOW_INPUT.get(user.op) for user, index in _ends(flows, readers))
-    of_handle = {user.name for user, index in _ends(handles, readers) if index == 0}
-    closed = {user.name for user, _ in _ends(handles, readers) if user.op == "TensorArrayCloseV3"}
-    in_line = not any(_forks(tensor, readers) and _written(tensor, readers) for tensor in flows)
-    if not (of_flow and in_line and of_handle - closed == users.keys()) or attribute(node, "dynamic_size").b:
+def _tensor_array(node: NodeDef, readers: _Readers, known: Mapping[str, Array]) -> _TensorArray | None:
+    """`node` with what belongs to it; None when a list would be something else."""
+    handles, flows = _carrying(f"{node.name}:0", readers), _carrying(f"{node.name}:1", readers)
+    ends = list(_ends(flows, readers))
+    users = {user.name: user for user, _ in ends}
+    holders = {user.name for user, index in _ends(handles, readers) if user.op != "TensorArrayCloseV3" or index}
+    understood = all(user.op in _COUNTERPARTS and index == _COUNTERPARTS[user.op].flow for user, index in ends)
+    if not understood or holders != users.keys() or attribute(node, "dynamic_size").b:
         return None
-    size = known.get(node.input[0])
+    if any(_forks(flow, readers) and _leads_to_writer(flow, readers) for flow in flows):
+        return None
+    size = int(known[node.input[0]]) if node.input[0] in known else None
     for user in users.values():
-        if user.op in ("TensorArrayGatherV3", "TensorArrayScatterV3"):
-            indices = known.get(user.input[1])
-            if size is None or indices is None or not np.array_equal(indices, np.arange(int(size))):
-                return None
-        if user.op == "TensorArrayScatterV3" and canonical(user.input[3]) != f"{node.name}:1":
+        if user.op in _INDEXED and not _are_all(known.get(user.input[1]), size):
             return None
-    return _Array(node, frozenset(flows), tuple(users.values()))
+        if user.op == "TensorArrayScatterV3" and canonical(user.input[3]) != f"{node.name}:1":
+            return None  # something is in it already
+    return _TensorArray(node, size, tuple(users.values()), frozenset(flows))
 
 
-def _reached(start: str, readers: _Readers) -> set[str]:
-    """The tensors that carry on the handle or flow `start`, itself among them."""
+def _are_all(indices: Array | None, size: int | None) -> bool:
+    """Whether `indices` are those of all elements, in their order."""
+    if indices is None or indices.shape != (size,):
+        return False
+    return bool((indices == np.arange(size)).all())
+
+
+def _carrying(start: str, readers: _Readers) -> set[str]:
+    """The tensor `start`, and all that carry its array on."""
     todo, seen = [start], set[str]()
     while todo:
         tensor = todo.pop()
         if tensor not in seen:
             seen.add(tensor)
-            todo += [carried for node, index in readers.get(tensor, ()) for carried in _carried(node, index)]
+            todo += [further for node, index in readers.get(tensor, ()) for further in _carried(node, index)]
     return seen
 
 
-def _carried(node: NodeDef, index: int) -> Iterator[str]:
-    """Outputs of `node` that carry on what it reads as input `index`."""
-    if node.op in _HANDED_ON and not (node.op == "Switch" and index == 1):
-        yield f"{node.name}:0"
-        if node.op == "Switch":
-            yield f"{node.name}:1"
-    elif node.op in _WRITERS and index == _FLOW_INPUT[node.op]:
-        yield f"{node.name}:0"
+def _carried(node: NodeDef, index: int) -> list[str]:
+    """The outputs of `node` that carry on what it reads as input `index`."""
+    if node.op == "Switch" and index == 0:
+        return [f"{node.name}:0", f"{node.name}:1"]
+    merely = node.op in _HANDED_ON and node.op != "Switch"
+    return [f"{node.name}:0"] if merely or (node.op in _WRITERS and index == _COUNTERPARTS[node.op].flow) else []
 
 
-def _ends(tensors: set[str], readers: _Readers) -> Iterator[tuple[NodeDef, int]]:
-    """Who reads `tensors` for more than to hand them on."""
+def _ends(tensors: Collection[str], readers: _Readers) -> Iterator[tuple[NodeDef, int]]:
+    """Who reads one of `tensors` for more than to hand it on, and as which input."""
     for tensor in sorted(tensors):
         for node, index in readers.get(tensor, ()):
-            if node.op not in _HANDED_ON or (node.op == "Switch" and index == 1):
+            if node.op in _WRITERS or not _carried(node, index):
                 yield node, index
 
 
 def _forks(flow: str, readers: _Readers) -> bool:
-    return sum(1 for node, index in readers.get(flow, ()) if any(_carried(node, index))) > 1
+    return sum(1 for node, index in readers.get(flow, ()) if _carried(node, index)) > 1
 
 
-def _written(flow: str, readers: _Readers) -> bool:
-    """Whether the array is written to behind `flow`."""
-    return any(node.op in _WRITERS for node, _ in _ends(_reached(flow, readers), readers))
+def _leads_to_writer(flow: str, readers: _Readers) -> bool:
+    return any(node.op in _WRITERS for node, _ in _ends(_carrying(flow, readers), readers))
 
 
-def _replace_array(graph: Graph, node: NodeDef, gated: bool) -> None:
-    sizes = _declared(node)
-    size = node.input[0]
-    shape = add_element_shape(graph, node, sizes, graph.nodes[node_name(size)] if gated else None)
-    dtype = attribute(node, "dtype").type
-    _become(node, "TensorListReserve", [shape, size], element_dtype=dtype, shape_type=_INT32)
+def _replace(graph: Graph, node: NodeDef, by: _Counterpart, declared: NodeDef, gated: Collection[str]) -> None:
+    """Make `node` its counterpart on lists; `declared` says the type and the shape of elements."""
+    inputs, controls = [node.input[k] for k in by.inputs], control_inputs(node)
+    dtype, shape = attribute(declared, "dtype").type, _declared_shape(declared)
+    node.CopyFrom(NodeDef(name=node.name, op=by.op, input=inputs))
+    if by.shape_input is not None:
+        node.input.insert(by.shape_input, add_element_shape(graph, node, shape, gated))
+    node.input.extend(controls)
+    if by.op != "TensorListLength":
+        node.attr["element_dtype"].type = dtype
+    if by.op in ("TensorListFromTensor", "TensorListReserve"):
+        node.attr["shape_type"].type = _INT32
 
 
-def _replace_user(graph: Graph, node: NodeDef, array: _Array, gated: bool) -> None:
-    """Make `node` the operator on lists that does the same."""
-    dtype = attribute(array.node, "dtype").type
-    flow = node.input[_FLOW_INPUT[node.op]]
-    frame = graph.nodes[node_name(flow)] if gated else None
-    if node.op == "TensorArraySizeV3":
-        _become(node, "TensorListLength", [flow])
-    elif node.op == "TensorArrayWriteV3":
-        _become(node, "TensorListSetItem", [flow, node.input[1], node.input[2]], element_dtype=dtype)
-    elif node.op == "TensorArrayReadV3":
-        shape = add_element_shape(graph, node, _declared(array.node), frame)
-        _become(node, "TensorListGetItem", [flow, node.input[1], shape], element_dtype=dtype)
-    elif node.op == "TensorArrayScatterV3":
-        shape = add_element_shape(graph, node, _declared(array.node), frame)
-        _become(node, "TensorListFromTensor", [node.input[2], shape], element_dtype=dtype, shape_type=_INT32)
-    else:
-        shape = add_element_shape(graph, node, _declared(node), frame)
-        _become(node, "TensorListStack", [flow, shape], element_dtype=dtype)
-        node.attr["num_elements"].i = -1
-
-
-def _declared(node: NodeDef) -> tuple[int, ...] | None:
-    """The shape of elements that an operator on arrays declares, which says nothing where it is left out."""
+def _declared_shape(node: NodeDef) -> Shape | None:
     return read_shape(node.attr["element_shape"].shape) if "element_shape" in node.attr else None
-
-
-def _become(node: NodeDef, op: str, inputs: list[str], **types: int) -> None:
-    controls = [name for name in node.input if name.startswith("^")]
-    node.CopyFrom(NodeDef(name=node.name, op=op, input=[*inputs, *controls]))
-    for key, number in types.items():
-        node.attr[key].CopyFrom(AttrValue(type=number))
