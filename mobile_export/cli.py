@@ -332,7 +332,7 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
 
     from mobile_export.report.terminal import artifacts_table, failures_table, print_tables
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     for outcome in outcomes:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
@@ -357,7 +357,7 @@ class _Progress:
         if sys.stderr.isatty():
             from rich.console import Console
 
-            self._console = Console(stderr=True, highlight=False)
+            self._console = Console(stderr=True, highlight=False, markup=False)
             self._status = self._console.status("starting")
             self._status.start()
         return self

@@ -22,6 +22,7 @@ from mobile_export.graph import (
     node_name,
     port,
 )
+from mobile_export.names import identifiers, telling_part
 from mobile_export.ops import DECODERS, FEATURES, LAYERS, PLACEHOLDERS, RANDOM, READERS, RUNNABLE, SHAPE_OPS, VARIABLES
 from mobile_export.protos import FunctionDef, NodeDef
 
@@ -34,7 +35,6 @@ _STRING_OPS = re.compile(
     r"(String(Format|Join|Length|Lower|NGrams|Split|SplitV2|Strip|Upper)|(De|En)code(Base64|CSV|JSONExample|Compressed|"
     r"Proto|ProtoV2)|Decode(Raw|PaddedRaw)|AsString|Substr|Fingerprint|UnsortedSegmentJoin|ReadFile|MatchingFiles)$"
 )
-_CALL = re.compile(r"(Stateful)?PartitionedCall(_\d+)?")
 _TABLE = re.compile(r"(Anonymous)?(Mutable)?(Dense)?HashTable|LookupTable|InitializeTable")
 
 
@@ -195,10 +195,11 @@ def cut(graph: Graph, nodes: Iterable[str]) -> Cut:
     return _Cutter(graph, nodes).cut()
 
 
-def _feature(graph: Graph, node: NodeDef, index: int) -> str:
-    """What a parser of records calls the dense feature that it gives out at port `index`; "" where it does not say."""
+def _feature(graph: Graph, tensor: str) -> str:
+    """What a parser of records calls the dense feature that `tensor` is; "" where it is none, or nothing says."""
+    node = graph.nodes[node_name(tensor)]
     sparse = 3 * (attribute(node, "num_sparse").i or attribute(node, "Nsparse").i)
-    dense = index - sparse
+    dense = port(tensor) - sparse
     if not node.op.startswith("ParseExample") or dense < 0:
         return ""
     keys = [text for tensor in data_inputs(node)[2:] for text in _text(graph.producer(tensor))]
@@ -269,18 +270,10 @@ class _Cutter:
         new = []
         for tensor in tensors:
             if tensor not in {canonical(spec.tensor) for spec in specs}:
-                names.append(self._free_name(tensor, names))
+                name = _feature(self._graph, tensor) or telling_part(self._graph.nodes[node_name(tensor)])
+                names += identifiers([name], taken=names)
                 new.append(TensorSpec(names[-1], tensor, "", None))
         return new
-
-    def _free_name(self, tensor: str, taken: Sequence[str]) -> str:
-        node = self._graph.nodes[node_name(tensor)]
-        *scopes, last = [part for part in node.name.split("/") if not _CALL.fullmatch(part)] or [node.op]
-        if scopes and last.startswith(node.op):
-            last = scopes[-1]
-        name = re.sub(r"\W", "_", _feature(self._graph, node, port(tensor)) or last)
-        name = name if name[:1].isalpha() else f"tensor_{name}"
-        return name if name not in taken else f"{name}_{len(taken)}"
 
     def _leaving(self, head: set[str], tail: set[str]) -> list[str]:
         """Tensors of `head` that what stays reads, and that depend on more than constants."""

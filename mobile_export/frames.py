@@ -97,7 +97,8 @@ def _frame_of_output(node: NodeDef, frame: Frame) -> Frame:
 
 
 def _kind(node: NodeDef) -> str:
-    return node.op.removeprefix("Ref")
+    kind: str = node.op.removeprefix("Ref")
+    return kind
 
 
 def _named(node: NodeDef) -> str:

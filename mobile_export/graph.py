@@ -23,8 +23,8 @@ LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
 """The only operators through which a cycle may pass."""
 
 _NAME = re.compile(r"[^:^]+")
-_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:\d{1,9})?")
-_INNER_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:[^:^]+(:\d{1,9})?)?")
+_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:[0-9]{1,9})?")
+_INNER_TENSOR = re.compile(r"\^[^:^]+|[^:^]+(:[^:^]+(:[0-9]{1,9})?)?")
 """How tensors are named in a graph, and in a function."""
 
 

@@ -32,6 +32,7 @@ from mobile_export.sources import source_of
 from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Artifact, Evaluation, Target
 from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named, relative_difference
+from mobile_export.transforms.element_shapes import fix_element_shapes
 from mobile_export.transforms.fix_shapes import fix_shapes
 from mobile_export.transforms.fold_preprocessing import fold_preprocessing
 
@@ -124,8 +125,11 @@ def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
     optimizing = [name for name in DEFAULT if name not in INFERENCE]  # those have run already
     passes = optimizing if target.transforms.passes == "default" else target.transforms.passes
     changed = any(spec.shape != shapes.get(spec.name, spec.shape) for spec in graph.inputs)
-    fix = [("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4))] if changed else []
-    return [*fix, *named(passes)]
+    fix = [
+        ("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4)),
+        ("fix_element_shapes", Transform(fix_element_shapes)),
+    ]
+    return [*(fix if changed else ()), *named(passes)]
 
 
 def _fold(graph: Graph, recipes: Recipes, raw: Samples, probe: Samples) -> tuple[Graph, Applied]:
@@ -246,7 +250,8 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     taken = ready(first, outside(target), map(real, file.inputs))
     golden = {f"inputs/{name}": array for name, array in taken.items()}
     size, zipped_size = path.stat().st_size, deflated_size(path)
-    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size)
+    drawn = target.data.evaluation is None and target.data.calibration is None
+    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size, drawn)
     try:
         answers = run_samples(runner, parity)
     except NotRunnableError as error:

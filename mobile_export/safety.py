@@ -52,6 +52,28 @@ def refuse_perilous(graph: Graph) -> None:
     Raises:
         ModelError: names what the operators do, nodes and functions; its `nodes` are the graph's own nodes at fault.
     """
+    _refuse(graph, _perilous(graph))
+
+
+def refuse_dropped(graph: Graph, inlined: Graph) -> None:
+    """Refuse a graph of whose perilous operators one is gone in `inlined`, which is `graph` without calls.
+
+    A function's operators run where it is called, whether its results wait for them or not; inlining keeps what they
+    wait for.
+
+    Raises:
+        ModelError: as `refuse_perilous`, which is to judge what is left.
+    """
+    left = [node for node, _ in _perilous(inlined)]
+    dropped = [
+        (node, where)
+        for node, where in _perilous(graph)
+        if not any(other.op == node.op and f"/{other.name}".endswith(f"/{node.name}") for other in left)
+    ]
+    _refuse(graph, dropped)
+
+
+def _perilous(graph: Graph) -> Found:
     fed = [node_name(spec.tensor) for spec in graph.inputs]
     reached = graph.reachable((spec.tensor for spec in graph.outputs), stop=fed)
     fillers = {node.name for node in graph.nodes.values() if _fills(node, reached)}
@@ -60,6 +82,10 @@ def refuse_perilous(graph: Graph) -> None:
     nodes = {name: graph.nodes[name] for name in graph.nodes if name in part and name not in {*fed, *vouched}}
     functions = {function.signature.name for function in graph.library.function}  # TensorFlow takes no operator's name
     found = [item for item in all_nodes(Graph(nodes, library=graph.library)) if item[0].op not in functions]
+    return [(node, where) for node, where in found if _peril(node) is not None]
+
+
+def _refuse(graph: Graph, found: Found) -> None:
     for peril in PERILS:
         same = [(node, where) for node, where in found if _peril(node) == peril]
         if same:

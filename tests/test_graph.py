@@ -1,5 +1,6 @@
 """Graphs: taken apart and put together again, looked through, rewritten, saved."""
 
+import re
 from pathlib import Path
 
 import ml_dtypes
@@ -35,6 +36,62 @@ a = Add(m, c)
 input x = x:0
 output a = a:0
 """
+
+# Names
+
+NAMELESS = ["a:b", ":0", "^", "", "a:-1", "a:99999999999999999999", "a:0:0", "^a:0", "a:", "a^b", "a:0\n", "a:\u0661"]
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+def test_what_names_no_tensor_is_refused(name: str) -> None:
+    graph_def = parse(TEXT).to_graph_def()
+    graph_def.node[-1].input[1] = name
+    with pytest.raises(ModelError, match=re.escape(f"node 'z': its input 1 is {name!r}, which names no tensor")):
+        Graph.from_graph_def(graph_def)
+
+
+@pytest.mark.parametrize("name", ["", "a:0", "^a"])
+def test_what_no_node_can_be_named_is_refused(name: str) -> None:
+    graph_def = parse(TEXT).to_graph_def()
+    graph_def.node[-1].name = name
+    with pytest.raises(ModelError, match=re.escape(f"a node is named {name!r}, which no node can be")):
+        Graph.from_graph_def(graph_def)
+
+
+def with_a_function() -> GraphDef:
+    graph_def = parse(TEXT).to_graph_def()
+    function = graph_def.library.function.add()
+    function.signature.name = "f"
+    function.node_def.add(name="a", op="Exp", input=["x", "^go"])
+    function.node_def.add(name="b", op="Exp", input=["a:y:0"])
+    function.ret["result"] = "b:y:0"
+    function.control_ret["effect"] = "b"
+    return graph_def
+
+
+def test_names_in_functions() -> None:
+    graph_def = with_a_function()
+    assert Graph.from_graph_def(graph_def).to_graph_def() == graph_def
+
+
+@pytest.mark.parametrize("name", ["a:y:0:0", ":y:0", "^", "", "a:y:-1", "a:y:99999999999999999999", "a::0", "^a:y:0"])
+def test_what_names_no_tensor_in_a_function_is_refused(name: str) -> None:
+    graph_def = with_a_function()
+    graph_def.library.function[0].node_def[1].input[0] = name
+    said = f"node 'b' of the function 'f': its input 0 is {name!r}, which names no tensor"
+    with pytest.raises(ModelError, match=re.escape(said)):
+        Graph.from_graph_def(graph_def)
+
+
+@pytest.mark.parametrize("results", ["ret", "control_ret"])
+@pytest.mark.parametrize("name", ["a:y:x", "^a", ""])
+def test_what_names_no_result_is_refused(name: str, results: str) -> None:
+    graph_def = with_a_function()
+    getattr(graph_def.library.function[0], results)["result"] = name
+    said = f"the result 'result' of the function 'f' is {name!r}, which names no tensor"
+    with pytest.raises(ModelError, match=re.escape(said)):
+        Graph.from_graph_def(graph_def)
+
 
 # Problems
 

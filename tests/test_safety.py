@@ -13,9 +13,10 @@ from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec
 from mobile_export.ops import FOLDABLE, PERILS, RUNNABLE
 from mobile_export.protos import NodeDef
-from mobile_export.safety import refuse_perilous, refuse_unlisted
+from mobile_export.safety import refuse_dropped, refuse_perilous, refuse_unlisted
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.inline_functions import inline_functions
 from tests.formats.tf_graphs import make_graph
 from tests.graph_text import parse
 
@@ -87,6 +88,29 @@ def test_what_a_models_answers_hang_on_is_refused_at_any_depth(where: Any, build
     assert set(caught.value.nodes) <= set(graph.nodes)
     with pytest.raises(ModelError, match="never run here"):
         Session(graph)
+
+
+def test_what_inlining_would_drop_is_refused() -> None:
+    graph = graph_of(called(lambda x: writing(x) + 1.0))
+    for function in graph.library.function:  # nothing waits for it any more
+        function.control_ret.clear()
+        for node in function.node_def:
+            node.input[:] = [name for name in node.input if not name.startswith("^")]
+    for node in graph.nodes.values():
+        node.input[:] = [name for name in node.input if not name.startswith("^")]
+    inlined = inline_functions(graph)
+    refuse_perilous(inlined)
+    said = r"reads or writes files is not let in: WriteFile \(node 'innocent' of the function"
+    with pytest.raises(ModelError, match=said):
+        refuse_dropped(graph, inlined)
+
+
+def test_what_inlining_keeps_is_left_to_who_knows_the_cut() -> None:
+    graph = graph_of(called(reading))
+    inlined = inline_functions(graph)
+    refuse_dropped(graph, inlined)
+    with pytest.raises(ModelError, match="ReadFile"):
+        refuse_perilous(inlined)
 
 
 PERILOUS = """

@@ -29,6 +29,7 @@ class Evidence:
         scores: None without evaluation data.
         size, zipped_size: bytes of the file, and of its deflated form.
         frozen_size: bytes of the optimized, frozen float32 graph.
+        drawn: whether the samples were random, since the target brings none.
     """
 
     precision: str
@@ -38,6 +39,7 @@ class Evidence:
     size: int
     zipped_size: int
     frozen_size: int
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

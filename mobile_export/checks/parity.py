@@ -40,7 +40,11 @@ def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
     defaults = DEFAULTS[evidence.precision]
     found = [
         measured(
-            name, _worst(name, function, pairs), limits, defaults.get(name), _note(pairs) if name == "sqnr" else ""
+            name,
+            _worst(name, function, pairs),
+            limits,
+            defaults.get(name),
+            _note(pairs, evidence.drawn) if name == "sqnr" else "",
         )
         for name, function in MEASURES.items()
     ]
@@ -155,10 +159,12 @@ def _worst(name: str, function: Callable[[_Pair], float], pairs: list[_Pair]) ->
     return max(values) if name in _UPPER else min(values)
 
 
-def _note(pairs: list[_Pair]) -> str:
-    if all(_moves(pair.reference) for pair in pairs):
-        return ""
-    return "the model answers the same to every sample; bring [data] evaluation or calibration"
+def _note(pairs: list[_Pair], drawn: bool) -> str:
+    if not all(_moves(pair.reference) for pair in pairs):
+        return "the model answers the same to every sample; bring [data] evaluation or calibration"
+    if drawn:
+        return "on random samples, which may be far from what the model knows; bring [data] evaluation or calibration"
+    return ""
 
 
 def _centred(values: Real) -> Real:

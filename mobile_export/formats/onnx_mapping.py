@@ -33,6 +33,8 @@ OPSET = 17
 LARGE_BYTES = 4096
 """Constants above this size are weights; what tf2onnx reads as values (shapes, axes, paddings) is far below."""
 
+_LOOPS = frozenset({"LoopCond", "StatelessWhile", "While"})
+_KNOWN_LOOPS = "; of loops it knows those that read one list and fill another one, both in order"
 _HANDLER_ERRORS = (  # tf2onnx's handlers raise whatever their code runs into
     ValueError,
     TypeError,
@@ -226,12 +228,15 @@ def _recorded_errors() -> Iterator[list[logging.LogRecord]]:
 
 def _explained(error: Exception, records: Sequence[logging.LogRecord], graph: Graph) -> ConversionError:
     """One sentence; tf2onnx names the node that it failed on only in its log."""
-    cause = str(error).strip().partition("\n")[0] or type(error).__name__
+    cause = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    loops = [name for name, node in graph.nodes.items() if node.op in _LOOPS]
     for record in records:
         name = record.args[0] if isinstance(record.args, tuple) and record.args else None
         if isinstance(name, str) and name in graph.nodes:
-            return ConversionError(f"tf2onnx cannot convert {graph.nodes[name].op} (node {name!r}): {cause}", [name])
-    return ConversionError(f"tf2onnx cannot convert the graph: {cause}")
+            known = _KNOWN_LOOPS if name in loops else ""
+            said = f"tf2onnx cannot convert {graph.nodes[name].op} (node {name!r}): {cause}{known}"
+            return ConversionError(said, [name])
+    return ConversionError(f"tf2onnx cannot convert the graph: {cause}{_KNOWN_LOOPS if loops else ''}")
 
 
 def _refuse_unmapped(model: "ModelProto", public: Mapping[str, str], graph: Graph) -> None:

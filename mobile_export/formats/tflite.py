@@ -139,10 +139,13 @@ def _explained(message: str, graph: Graph) -> ConversionError:
             nodes = [name for name in re.findall(r'"([^"]*)"', line.split("'tf.")[0]) if not name.endswith(":")]
             node = nodes[0].partition("@")[0] if nodes else ""
             refused[(operator[1] or operator[2]) + (f" (node {node!r})" if node else "")] = node
+    if not refused and "Lowering tensor list ops is failed" in message:
+        lists = [node for node in graph.nodes.values() if node.op in ("EmptyTensorList", "TensorListReserve")]
+        refused = {f"{node.op} (node {node.name!r})": node.name for node in lists}
     if not refused:
         return ConversionError(f"the TensorFlow Lite converter failed: {message.strip().splitlines()[0]}")
     if any(operator.startswith(("TensorArray", "TensorList")) for operator in refused):
-        return _loop_refused(refused, graph)
+        return _loop_refused(list(refused), graph)
     types = " on float64" if "f64>" in message else ""
     flex = _FLEX if "TF Select ops:" in message and "Custom ops:" not in message else ""  # it does not have these
     return ConversionError(
@@ -150,9 +153,10 @@ def _explained(message: str, graph: Graph) -> ConversionError:
     )
 
 
-def _loop_refused(refused: Mapping[str, str], graph: Graph) -> ConversionError:
-    """`refused` are operators on lists, and their nodes: TensorFlow Lite has none, and makes tensors of lists."""
-    said = f"TensorFlow Lite has no operator for {', '.join(refused)}: it runs such a loop only where "
+def _loop_refused(refused: Sequence[str], graph: Graph) -> ConversionError:
+    """What to do about `refused`, operators on lists: it has none, and makes tensors of lists where it can."""
+    more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+    said = f"TensorFlow Lite has no operator for {', '.join(refused[:3])}{more}: it runs such a loop only where "
     dynamic = [spec.name for spec in graph.inputs if -1 in (spec.shape or ())]
     if dynamic:
         return ConversionError(
@@ -160,8 +164,8 @@ def _loop_refused(refused: Mapping[str, str], graph: Graph) -> ConversionError:
             "such as a batch of 1"
         )
     return ConversionError(
-        f"{said}it is known beforehand how many elements of what shape the loop collects",
-        filter(None, refused.values()),
+        f"{said}it is known beforehand how many elements of what shape the loop collects; name inputs and outputs that "
+        "leave it out, or choose another format"
     )
 
 

@@ -44,9 +44,14 @@ def _asset(folder: Path, name: str) -> Path:
     parsed = PureWindowsPath(name)  # which also knows the separators and roots of other systems
     if parsed.anchor or ".." in parsed.parts or not parsed.parts:
         raise ModelError(f"{folder}: the model names the asset {name!r}, which is not in that folder; export it again")
-    if not (folder / name).is_file():
-        raise ModelError(f"{folder / name}: missing; the model's tables are filled from it, so copy the whole folder")
-    return folder / name
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"{path}: missing; the model's tables are filled from it, so copy the whole folder")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(
+            f"{path}: is a link to {path.resolve()}, outside of the model's folder; put a copy in its place"
+        )
+    return path
 
 
 def vocabularies(graph: Graph, assets: Mapping[str, Path], initializers: Iterable[str]) -> dict[str, Path]:

@@ -5,6 +5,7 @@ shards `model.ckpt.data-00000-of-00001`, … with the raw little-endian bytes. A
 slices; each slice's bytes have an entry of their own, under an encoded key that begins with a zero byte.
 """
 
+import struct
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -26,12 +27,14 @@ from mobile_export.sources.slices import (
 )
 from mobile_export.sources.table import checksum, hint, read_index
 from mobile_export.sources.weights import no_such_variable, not_numeric
-from mobile_export.tensors import Array, numpy_dtype, read_shape
+from mobile_export.tensors import Array, dtype_number, numpy_dtype, read_shape
 
 _HEADER = b""
 _SLICE_MARK = b"\0"
 _VERSION = 1  # the newest bundle layout there is
 _MOST_DIMENSIONS = 32  # what every NumPy takes
+_STRING = 7  # TensorFlow's number
+_CHECKSUM = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,43 @@ class Bundle:
         array.flags.writeable = False
         return array
 
+    def check_shapes(self) -> None:
+        """Make sure that TensorFlow's own reader can have this: it ends the process over an impossible shape.
+
+        Raises:
+            ModelError: a type or shape is impossible, or a slice lies outside of its whole.
+        """
+        parts = {_text(key): entry for key, entry in self._slices.items()}
+        for name, entry in [*self.entries.items(), *parts.items()]:
+            dtype = numpy_dtype(entry.dtype)
+            if entry.dtype != _STRING and (dtype is None or entry.dtype != dtype_number(dtype)):
+                raise not_numeric(self.index, name, entry.dtype)
+            shape = self._shape(name, entry, 1 if dtype is None else dtype.itemsize)
+            try:
+                for extents in entry.slices:
+                    place_of(extents, shape)
+            except UnfitSlices as error:
+                raise self._damaged(name, str(error)) from None
+
+    def read_string(self, name: str) -> bytes:
+        """The one string that the entry `name` holds, checked.
+
+        Its length, as a varint and as a checksum, comes first.
+
+        Raises:
+            ModelError: there is no such entry, it holds something else, or its bytes are damaged.
+        """
+        entry = self.entries.get(name)
+        if entry is None or (entry.dtype, entry.shape, entry.slices) != (_STRING, (), ()):
+            raise self._damaged(name, "is no string")
+        data = self._shards[entry.shard][1][entry.offset : entry.offset + entry.size].tobytes()
+        end = next((index + 1 for index, byte in enumerate(data) if byte < 0x80), 0)
+        value = data[end + _CHECKSUM :]
+        length = struct.pack("<I", len(value)) if len(value) < 1 << 32 else b""
+        if checksum(length + data[end : end + _CHECKSUM] + value) != entry.crc:
+            raise self._damaged(name, "has the wrong checksum")
+        return value
+
     def _stored(self, name: str, entry: Entry) -> Array:
         dtype, shape = self._form(name, entry)
         if prod(shape) * dtype.itemsize != entry.size:
@@ -147,13 +187,17 @@ class Bundle:
         return part
 
     def _form(self, name: str, entry: Entry) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
-        dtype, shape = numpy_dtype(entry.dtype), entry.shape
+        dtype = numpy_dtype(entry.dtype)
         if dtype is None:
             raise not_numeric(self.index, name, entry.dtype)
+        return dtype, self._shape(name, entry, dtype.itemsize)
+
+    def _shape(self, name: str, entry: Entry, itemsize: int) -> tuple[int, ...]:
+        shape = entry.shape
         possible = shape is not None and len(shape) <= _MOST_DIMENSIONS and min(shape, default=0) >= 0
-        if shape is None or not possible or prod(size or 1 for size in shape) * dtype.itemsize >= 1 << 63:
+        if shape is None or not possible or prod(size or 1 for size in shape) * itemsize >= 1 << 63:
             raise self._damaged(name, f"has the impossible shape {shape}")
-        return dtype, shape
+        return shape
 
     def _damaged(self, name: str, what: str) -> ModelError:
         return ModelError(f"{self.index}: {name!r} {what}; copy the checkpoint again")

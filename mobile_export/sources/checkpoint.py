@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError
 from mobile_export.sources.graph_file import read_graph
+from mobile_export.sources.message_file import check_size
 from mobile_export.sources.prefix import checkpoint_file, checkpoints_in, find_checkpoint, is_v2, prefix_of, v1_files
 from mobile_export.sources.table import ends_as_table
 from mobile_export.sources.trained import Trained
@@ -36,7 +37,9 @@ class Checkpoint:
     def files(self, model: Model) -> list[Path]:
         """The `.meta`, and the checkpoint's own: `.index` and data shards of a V2 one."""
         prefix = find_checkpoint(model.source)
-        return [_meta(prefix), *open_checkpoint(prefix).files]
+        meta = _meta(prefix)
+        check_size(meta)
+        return [meta, *open_checkpoint(prefix).files]
 
     def read(self, model: Model) -> Trained:
         """Graph from the `.meta`, weights straight from the checkpoint; no session is made."""

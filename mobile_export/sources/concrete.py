@@ -1,7 +1,7 @@
 """From a live model (a Keras model, or a tf.Module) to the graph that it computes at inference."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, node_name
+from mobile_export.names import identifiers
 from mobile_export.protos import GraphDef, NodeDef
 from mobile_export.session import import_tensorflow
 from mobile_export.sources.trained import Trained
@@ -39,7 +40,7 @@ def trace(model: Any, where: str, notes: Sequence[str] = ()) -> Trained:
     for name, result in results:
         if not isinstance(result, import_tensorflow().Tensor):
             raise ModelError(f"{where}: the output {name!r} is a {type(result).__name__}; let the model give a tensor")
-    names = _unique([*call.inputs, *(name for name, _ in results)])
+    names = identifiers([*call.inputs, *(name for name, _ in results)])
     inputs = function.graph.inputs[: len(call.inputs)]
     outputs = function.graph.outputs
     tensors = [(tensor.name, tensor) for tensor in (*inputs, *outputs)]
@@ -95,9 +96,8 @@ def _keras_call(model: Any, where: str) -> _Call:
     sparse = [name for name, tensor in zip(names, flat, strict=True) if _is_composite(tensor)]
     if sparse:
         raise ModelError(f"{where}: the input {sparse[0]!r} is sparse or ragged; build the model on plain tensors")
-    specs = [
-        tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in zip(_unique(names), flat, strict=True)
-    ]
+    named = zip(identifiers(names), flat, strict=True)
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in named]
 
     def serve(*tensors: Any) -> Any:
         return model(tf.nest.pack_sequence_as(structure, tensors), training=False)
@@ -189,20 +189,6 @@ def _paths(structure: Any, leaf_name: Callable[[Any], str], path: str = "") -> l
     else:
         return [(path or leaf_name(structure), structure)]
     return [leaf for name, part in parts for leaf in _paths(part, leaf_name, name)]
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    """Different identifiers, each as near to its name as can be."""
-    taken: list[str] = []
-    for name in names:
-        base = re.sub(r"\W", "_", name, flags=re.ASCII) or "tensor"
-        base = f"_{base}" if base[0].isdigit() else base
-        free, k = base, 0
-        while free in taken:
-            k += 1
-            free = f"{base}_{k}"
-        taken.append(free)
-    return taken
 
 
 def _spec(name: str, tensor: str, symbolic: Any) -> TensorSpec:

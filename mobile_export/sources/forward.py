@@ -20,6 +20,7 @@ from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.tensors import numpy_dtype
 from mobile_export.transforms.add_default_attributes import add_default_attributes
 from mobile_export.transforms.drop_control_edges import drop_control_edges
+from mobile_export.transforms.drop_unread_results import drop_unread_results
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.resolve_switches import resolve_switches
 from mobile_export.transforms.strip import strip
@@ -74,7 +75,7 @@ def _network(graph: Graph) -> Graph:
     graph = resolve_switches(add_default_attributes(strip(graph)))
     with naming_cuts(graph):
         refuse_perilous(graph)
-    for step in (inline_functions, resolve_switches, drop_control_edges):
+    for step in (inline_functions, resolve_switches, drop_control_edges, drop_unread_results):
         graph = step(graph)
     inner = [node for function in graph.library.function for node in function.node_def]
     for node in [*graph.nodes.values(), *inner]:

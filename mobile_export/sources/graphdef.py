@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError, TargetError
 from mobile_export.sources.graph_file import looks_like_a_graph, read_graph
+from mobile_export.sources.message_file import check_size
 from mobile_export.sources.trained import Trained
 from mobile_export.sources.variables import Variables, open_checkpoint, values
 from mobile_export.target import Model
@@ -29,6 +30,7 @@ class GraphFile:
         """The graph, and all of its checkpoint."""
         if not model.source.is_file():
             raise ModelError(f"{model.source}: missing; name the file that holds the graph")
+        check_size(model.source)
         return [model.source, *(open_checkpoint(model.checkpoint).files if model.checkpoint else [])]
 
     def read(self, model: Model) -> Trained:

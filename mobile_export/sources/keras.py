@@ -15,6 +15,7 @@ from mobile_export.sources.concrete import brief, is_keras, trace
 from mobile_export.sources.keras_code import refuse_code
 from mobile_export.sources.keras_file import CONFIG, KerasFile, kind, open_keras
 from mobile_export.sources.keras_import import Generation, import_keras
+from mobile_export.sources.keras_layers import check_order
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Model, UserCode
 from mobile_export.user_code import load_code
@@ -100,6 +101,8 @@ def _loaded(
 ) -> Any:
     """The model, without what it was trained with."""
     keras = import_keras(generation)
+    if generation == "tf_keras":
+        check_order(config)
     path = file.path
     if path.is_dir():
         (path / CONFIG).write_text(json.dumps(config), encoding="utf-8")

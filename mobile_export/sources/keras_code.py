@@ -154,7 +154,8 @@ def _is_own(value: Mapping[str, Any], names: list[Any], own: Collection[str]) ->
         return False
     if _OPERATION_MODULE.fullmatch(module):
         return all(isinstance(name, str) and name.isidentifier() for name in names)
-    return names[0] in own and (names[1] in own or names[1] == value["class_name"])
+    named = all(isinstance(name, str) for name in names)
+    return named and names[0] in own and (names[1] in own or names[1] == value["class_name"])
 
 
 def _operator(config: Any) -> str:

@@ -10,8 +10,11 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,16 @@ _EXPANSION = 8
 
 _MEMBER = re.compile(r"config\.json|metadata\.json|model\.weights\.h5|assets/(\w[\w.-]*/)*(\w[\w.-]*)?")
 _FILTERS = frozenset({1, 2, 3, 32000})  # deflate, shuffle, checksum and LZF; HDF5 would load others from anywhere
+_WALK = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r") as file:
+    dict(file.attrs)
+    file.visititems(lambda name, item: [dict(item.attrs)] and None)
+"""
+_PATIENCE = 20.0
+"""Seconds for that, and one more for each `_PACE` bytes of the file; no real file takes one."""
+_PACE = 100 << 20
+
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
 """What h5py raises for damaged files."""
 
@@ -83,7 +96,7 @@ def open_keras(source: Path, folder: Path) -> KerasFile:
     if zipped:
         _unpack(source, folder)
         _check_hdf5(folder / WEIGHTS, source)
-        return KerasFile(source, folder, _without_training(_parsed((folder / CONFIG).read_bytes(), source)))
+        return KerasFile(source, folder, _parsed((folder / CONFIG).read_bytes(), source))
     _check_hdf5(source, source)
     with _hdf5(source, source) as file:
         text = file.attrs.get("model_config")
@@ -112,8 +125,8 @@ def _unpack(source: Path, folder: Path) -> None:
 
 
 def _check_members(members: Sequence[tuple[str, int]], source: Path) -> None:
-    names = [name for name, _ in members]
-    foreign = sorted(name for name in names if not _MEMBER.fullmatch(name) or names.count(name) > 1)
+    names = Counter(name for name, _ in members)
+    foreign = sorted(name for name, count in names.items() if not _MEMBER.fullmatch(name) or count > 1)
     if foreign:
         raise ModelError(f"{source}: {foreign[0]!r} has no place in a Keras file; save the model again with model.save")
     missing = [name for name in (CONFIG, WEIGHTS) if name not in names]
@@ -129,8 +142,9 @@ def _check_size(size: int, source: Path, what: str) -> None:
 
 
 def _parsed(text: str | bytes, source: Path) -> dict[str, Any]:
+    """The config of a model, without what only training needs."""
     try:
-        config = json.loads(text)
+        config = _without_training(json.loads(text))
     except (ValueError, RecursionError, TypeError) as error:
         raise ModelError(f"{source}: the model's config is damaged ({error}); copy the file again") from error
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict | list):
@@ -149,6 +163,7 @@ def _check_hdf5(path: Path, source: Path) -> None:
     """Refuse an HDF5 file that leads to other files, holds anything but numbers, or unfolds to more than it has."""
     import h5py
 
+    _check_readable(path, source)
     size, seen = 0, set()
     with _hdf5(path, source) as file:
         todo = [("", file)]
@@ -168,6 +183,18 @@ def _check_hdf5(path: Path, source: Path) -> None:
                         raise ModelError(f"{source}: '{name}/{key}' is a link to elsewhere, which is not followed")
                     todo.append((f"{name}/{key}", item[key]))
             _check_size(size, source, f"{name or 'it'!r}")
+
+
+def _check_readable(path: Path, source: Path) -> None:
+    """Refuse a file over which HDF5's library goes round for ever, or ends its process: so a process of its own."""
+    limit = _PATIENCE + path.stat().st_size / _PACE
+    command = [sys.executable, "-I", "-c", _WALK, str(path.absolute())]
+    try:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=limit)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{source}: damaged: its contents have no end; copy it again") from None
+    if done.returncode < 0:
+        raise ModelError(f"{source}: damaged: the HDF5 library cannot stand it; copy it again")
 
 
 def _check_dataset(name: str, dataset: Any, source: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import GraphDef, MetaGraphDef, SaverDef, TensorProto
+from mobile_export.protos import GraphDef, MetaGraphDef, SavedModel, SaverDef, TensorProto
 
-Message = TypeVar("Message", GraphDef, MetaGraphDef, SaverDef)
+Message = TypeVar("Message", GraphDef, MetaGraphDef, SavedModel, SaverDef)
 
 _ESCAPE = rb"""\\(?:[0-3][0-7]{2}|[abfnrtv\\'"]|x[0-9a-fA-F]{2}|[0-7]{1,2}(?![0-7]))"""
 _PACKED = re.compile(rb'\btensor_content: "((?:[^"\\\n]++|%b)*+)"' % _ESCAPE)
@@ -65,13 +65,22 @@ def _without_values(data: bytes, values: list[bytes]) -> Iterator[bytes]:
     yield data[done:]
 
 
-def _put_back(message: GraphDef | MetaGraphDef | SaverDef, values: list[bytes]) -> None:
-    if not values or isinstance(message, SaverDef):
+def _put_back(message: Message, values: list[bytes]) -> None:
+    if not values:
         return
-    for tensor in _tensors(message.graph_def if isinstance(message, MetaGraphDef) else message):
+    for tensor in (tensor for graph_def in _graphs(message) for tensor in _tensors(graph_def)):
         found = _STOOD_IN.fullmatch(tensor.tensor_content)
         if found is not None and int(found[1]) < len(values):
             tensor.tensor_content = values[int(found[1])]
+
+
+def _graphs(message: GraphDef | MetaGraphDef | SavedModel | SaverDef) -> Iterator[GraphDef]:
+    if isinstance(message, SavedModel):
+        yield from (meta.graph_def for meta in message.meta_graphs)
+    elif isinstance(message, MetaGraphDef):
+        yield message.graph_def
+    elif isinstance(message, GraphDef):
+        yield message
 
 
 def _tensors(graph_def: GraphDef) -> Iterator[TensorProto]:

@@ -58,9 +58,10 @@ class ObjectCheckpoint:
             )
         built, maker = build(model.builder), f"model.builder: {model.builder.module}:{model.builder.name}"
         network = _network(built, maker)
+        bundle.check_shapes()
         root = str(bundle.index).removesuffix(".index")
         if network is built:
-            _restore(network, root, _object_graph(root))
+            _restore(network, root, _object_graph(bundle))
         else:
             _check(_left_by(Blank(network), built, root), root)
         return trace(network, maker)
@@ -83,15 +84,14 @@ def _is_network(part: Any) -> bool:
     return is_keras(part) or (hasattr(part, "variables") and is_signed(part))
 
 
-def _object_graph(root: str) -> Any:
-    """Which object holds which in the checkpoint `root`, as a TrackableObjectGraph whose numbers are in range."""
+def _object_graph(bundle: Bundle) -> Any:
+    """Which object holds which in the checkpoint, as a TrackableObjectGraph whose numbers are in range."""
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-    tf = import_tensorflow()
     try:
-        graph = TrackableObjectGraph.FromString(tf.train.load_checkpoint(root).get_tensor(OBJECT_GRAPH))
-    except (ValueError, RuntimeError, DecodeError, tf.errors.OpError) as error:
-        raise ModelError(f"{root}.index: its object graph is damaged ({brief(error)}); copy it again") from error
+        graph = TrackableObjectGraph.FromString(bundle.read_string(OBJECT_GRAPH))
+    except DecodeError as error:
+        raise ModelError(f"{bundle.index}: its object graph is damaged ({brief(error)}); copy it again") from error
     named = [child.node_id for node in graph.nodes for child in node.children]
     named += [
         n
@@ -100,7 +100,7 @@ def _object_graph(root: str) -> Any:
         for n in (s.original_variable_node_id, s.slot_variable_node_id)
     ]
     if not graph.nodes or any(not 0 <= number < len(graph.nodes) for number in named):
-        raise ModelError(f"{root}.index: its object graph is damaged (an object is missing); copy it again")
+        raise ModelError(f"{bundle.index}: its object graph is damaged (an object is missing); copy it again")
     return graph
 
 

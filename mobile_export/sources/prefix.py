@@ -14,7 +14,8 @@ from mobile_export.errors import ModelError
 
 _FILE = re.compile(r"(?P<base>.*)\.(index|meta|data-\d{5}-of-\d{5})", re.DOTALL)
 _V1_SHARD = re.compile(r"(?P<base>.+)-(\d{5}|\?{5})-of-\d{5}", re.DOTALL)  # TensorFlow itself writes `?????` for all
-_STATE = re.compile(r'^\s*model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+_STATE = re.compile(r'^[ \t]*model_checkpoint_path:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+_LONGEST = 1 << 16  # characters: the path that counts is in the first line
 _LISTED = 5
 
 
@@ -93,7 +94,8 @@ def _latest(state: Path) -> str | None:
     from google.protobuf import text_encoding
 
     try:
-        found = _STATE.search(state.read_text("utf-8", "replace"))
+        with state.open(encoding="utf-8", errors="replace") as file:
+            found = _STATE.search(file.read(_LONGEST))
         whole = text_encoding.CUnescape(found[1]).decode("utf-8", "replace") if found else None
     except OSError as error:
         raise ModelError(f"{state}: cannot be read: {error.strerror}; name the checkpoint itself") from error

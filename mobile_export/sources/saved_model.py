@@ -14,9 +14,11 @@ from pathlib import Path
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, node_name
 from mobile_export.protos import DecodeError, MetaGraphDef, SavedModel
+from mobile_export.safety import refuse_dropped
 from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.assets import asset_files, vocabularies
 from mobile_export.sources.bundle import Bundle
+from mobile_export.sources.message_text import parse_text
 from mobile_export.sources.prefix import is_v2
 from mobile_export.sources.restore import places
 from mobile_export.sources.saved_signature import INITIALIZER, choose, names, signed
@@ -28,9 +30,6 @@ from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.strip import strip
 
 _NAMES = ("saved_model.pb", "saved_model.pbtxt")
-_LONGEST = 64 << 20
-"""Bytes of text: half a minute's work for protobuf's parser."""
-
 _WEIGHTS = "variables"
 _TAGS = frozenset({"serve"})
 
@@ -71,7 +70,7 @@ class SavedModelFolder:
                 raise ModelError(f"{saved.prefix}.index: missing; the weights are there, so copy the whole folder")
             return found[variable].of(saved.weights.read(found[variable].key))
 
-        return Trained(inline_functions(strip(graph)) if saved.functional else graph, value, tables=tables)
+        return Trained(_inlined(graph) if saved.functional else graph, value, tables=tables)
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,12 @@ class _Saved:
         return graph
 
 
+def _inlined(graph: Graph) -> Graph:
+    inlined = inline_functions(strip(graph))
+    refuse_dropped(graph, inlined)
+    return inlined
+
+
 def signatures_of(path: Path) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Names of the signatures of each tag set, the defaults first; nothing where `path` is no SavedModel.
 
@@ -154,24 +159,11 @@ def _above_weights(path: Path) -> Path | None:
 def _parsed(file: Path) -> SavedModel:
     try:
         data = file.read_bytes()
-        return _from_text(file, data) if file.suffix == ".pbtxt" else SavedModel.FromString(data)
+        return parse_text(file, data, SavedModel()) if file.suffix == ".pbtxt" else SavedModel.FromString(data)
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {error.strerror}; name another one") from error
     except DecodeError:
         raise ModelError(f"{file}: not a SavedModel, or cut short{hint(data[:64])}") from None
-
-
-def _from_text(file: Path, data: bytes) -> SavedModel:
-    from google.protobuf import text_format
-
-    if len(data) > _LONGEST:
-        raise ModelError(f"{file}: too long for a graph in text form; save it in binary form, as {_NAMES[0]}")
-    try:
-        return text_format.Parse(data, SavedModel())
-    except text_format.ParseError as error:
-        raise ModelError(f"{file}: line {error.GetLine() or 1}: not a SavedModel in text form; copy it again") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ModelError(f"{file}: not a SavedModel in text form; copy it again") from None
 
 
 def _tagged(file: Path, graphs: Iterable[MetaGraphDef], wanted: Iterable[str] | None) -> MetaGraphDef:

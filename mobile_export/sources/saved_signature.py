@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, is_tensor
+from mobile_export.names import identifiers
 from mobile_export.protos import SignatureDef, TensorInfo
 from mobile_export.tensors import dtype_name, read_shape
 
@@ -48,7 +49,7 @@ def signed(graph: Graph, signature: SignatureDef) -> Graph:
     inputs = [spec for key in _by_name(signature.inputs) for spec in _specs(key, signature.inputs[key])]
     order = _arguments(graph, outputs[0].tensor)
     inputs.sort(key=lambda spec: order.index(spec.tensor) if spec.tensor in order else len(order))
-    names = _public_names([spec.name for spec in (*inputs, *outputs)])
+    names = identifiers([spec.name for spec in (*inputs, *outputs)])
     named = [replace(spec, name=name) for spec, name in zip((*inputs, *outputs), names, strict=True)]
     return replace(graph, inputs=tuple(named[: len(inputs)]), outputs=tuple(named[len(inputs) :]))
 
@@ -99,17 +100,3 @@ def _arguments(graph: Graph, output: str) -> list[str]:
     given = dict(zip((argument.name for argument in wrapper.signature.input_arg), call.input, strict=False))
     inner = [node for node in wrapper.node_def if attribute(node, "f").func.name in functions]
     return [canonical(given[name]) for name in inner[0].input if name in given] if len(inner) == 1 else []
-
-
-def _public_names(keys: Iterable[str]) -> list[str]:
-    """A different identifier for each of `keys`, as near to it as can be."""
-    names: list[str] = []
-    for key in keys:
-        base = re.sub(r"\W", "_", key, flags=re.ASCII)
-        base = base if re.match(r"[^\W\d]", base) else f"_{base}"
-        k, name = 0, base
-        while name in names:
-            k += 1
-            name = f"{base}_{k}"
-        names.append(name)
-    return names

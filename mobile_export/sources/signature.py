@@ -18,6 +18,7 @@ from mobile_export.graph import (
     node_name,
     port,
 )
+from mobile_export.names import identifiers, is_operators, telling_part
 from mobile_export.ops import LAYERS, LOSSES, PLACEHOLDERS, READERS, RUNNABLE, SHAPE_OPS, VARIABLES
 from mobile_export.protos import NodeDef
 from mobile_export.session import Session
@@ -202,7 +203,7 @@ class _Cones:
 
     def is_first_step(self, node: NodeDef, alone: bool) -> bool:
         """A metric's ArgMax, or a loss's flattening or difference that nobody gave a name."""
-        unnamed = _is_unnamed(node)
+        unnamed = is_operators(node.name.rpartition("/")[2], node.op)
         steps = (node.op in _FLATTENING and not alone) or node.op in _LOSS_STEPS or self._cones[node.name].compared
         return node.op in _METRIC_OPS or (unnamed and steps)
 
@@ -279,12 +280,6 @@ def rank_inputs(graph: Graph) -> list[Candidate]:
         elif declared(graph, "x", tensor).shape != ():
             found.append(Candidate(tensor, "has a default value that may be fed", not fed))
     return sorted(found, key=lambda candidate: not candidate.likely)[:_MOST]
-
-
-def _is_unnamed(node: NodeDef) -> bool:
-    """Whether nobody gave `node` a name: TensorFlow then takes the operator's."""
-    own = re.escape(re.sub(r"V\d$", "", node.op))
-    return re.fullmatch(rf"{own}(V\d)?(_\d+)?", node.name.rpartition("/")[2], re.IGNORECASE) is not None
 
 
 def find_inputs(graph: Graph) -> list[str]:
@@ -367,15 +362,7 @@ def input_spec(graph: Graph, name: str, tensor: str) -> TensorSpec:
 
 def public_names(graph: Graph, tensors: Sequence[str]) -> list[str]:
     """A different public name for each tensor: the last part of its own that is not just its operator's."""
-    names: list[str] = []
-    for tensor in tensors:
-        *scopes, last = node_name(tensor).split("/")
-        if scopes and _is_unnamed(graph.nodes[node_name(tensor)]):
-            last = scopes[-1]
-        name = re.sub(r"\W", "_", last, flags=re.ASCII)
-        name = f"_{name}" if name[:1].isdigit() else name or "tensor"
-        names.append(name if name not in names else f"{name}_{len(names)}")
-    return names
+    return identifiers(telling_part(graph.nodes[node_name(tensor)]) for tensor in tensors)
 
 
 def ambiguous(kind: str, specs: Sequence[TensorSpec]) -> ModelError:

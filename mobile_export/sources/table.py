@@ -25,7 +25,7 @@ _FOOTER = 48
 _TRAILER = struct.Struct("<BI")  # compression, checksum
 _COMPRESSIONS = {1: "Snappy"}
 _COUNT = struct.Struct("<I")
-_LARGEST = 1 << 30  # bytes; an entry takes about 60, so no real index comes near
+_LARGEST = 1 << 24  # bytes of an index, which is read whole; an entry takes about 60, so no real one comes near
 _WIDEST = 64  # times a block's size: what its keys may unfold to (TensorFlow writes every 16th key in full)
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -72,6 +72,8 @@ class Table:
             footer = data[-_FOOTER:]
             _, at = _handle(footer, 0)  # of the block of filters, which TensorFlow leaves empty
             index, _ = _handle(footer, at)
+            if index.size > _LARGEST:
+                raise _Damaged("its index is too large")
             found = [(last, _handle(value, 0)[0]) for last, value in _entries(_block(data, index))]
         return cls(path, data, [last for last, _ in found], [handle for _, handle in found])
 

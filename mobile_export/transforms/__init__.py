@@ -13,9 +13,11 @@ from mobile_export.samples import Samples
 from mobile_export.session import Session
 from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
+from mobile_export.transforms.drop_unread_results import drop_unread_results
 from mobile_export.transforms.fold_batch_norms import fold_batch_norms
 from mobile_export.transforms.fold_constants import fold_constants
 from mobile_export.transforms.inline_functions import inline_functions
+from mobile_export.transforms.lower_case import lower_case
 from mobile_export.transforms.merge_duplicates import merge_duplicates
 from mobile_export.transforms.remove_dropout import remove_dropout
 from mobile_export.transforms.remove_identities import remove_identities
@@ -40,9 +42,11 @@ class Transform:
 
 TRANSFORMS: dict[str, Transform] = {
     "strip": Transform(strip),
+    "lower_case": Transform(lower_case),
     "inline_functions": Transform(inline_functions),
     "resolve_switches": Transform(resolve_switches),
     "drop_control_edges": Transform(drop_control_edges),
+    "drop_unread_results": Transform(drop_unread_results),
     "remove_dropout": Transform(remove_dropout),
     "remove_identities": Transform(remove_identities),
     "fold_constants": Transform(fold_constants),
@@ -55,7 +59,15 @@ TRANSFORMS: dict[str, Transform] = {
 DEFAULT = tuple(TRANSFORMS)
 """All of them, in the order in which they help each other."""
 
-INFERENCE = ("strip", "inline_functions", "resolve_switches", "drop_control_edges", "remove_dropout")
+INFERENCE = (
+    "strip",
+    "lower_case",
+    "inline_functions",
+    "resolve_switches",
+    "drop_control_edges",
+    "drop_unread_results",
+    "remove_dropout",
+)
 """What turns a training graph into the network that is served; everything is compared with its answers."""
 
 

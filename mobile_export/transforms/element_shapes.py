@@ -77,7 +77,8 @@ def _items(turn: Graph, session: Session) -> dict[str, set[Shape | None]]:
             rows = session.shape(node.input[0])
             found[node.name] = {_full(rows[1:]) if rows else None}
         elif node.op == "TensorListStack" and turn.nodes[made := _list_of(turn, node)].op == "TensorListReserve":
-            found[node.name] = found[made] = set_in[made] or {None}
+            known = set_in[made] - {None}  # what is stacked has one shape
+            found[node.name] = found[made] = known or {None}
     return found
 
 

@@ -133,7 +133,7 @@ def _tensor_array(node: NodeDef, readers: _Readers, known: Mapping[str, Array]) 
 
 def _are_all(indices: Array | None, size: int | None) -> bool:
     """Whether `indices` are those of all elements, in their order."""
-    if indices is None or indices.shape != (size,):
+    if indices is None or size is None or indices.shape != (size,):
         return False
     return bool((indices == np.arange(size)).all())
 

@@ -203,6 +203,13 @@ def test_rounding_of_answers_that_hardly_move_is_no_noise() -> None:
     assert failed(compare(reference, reference + 5e-6 * np.sign(LOGITS), "float32")) == {"sqnr"}
 
 
+def test_random_samples_are_said_to_be_random() -> None:
+    evidence = Evidence("int8", {"y": LOGITS}, {"y": -LOGITS}, None, 1, 1, 1, drawn=True)
+    (sqnr,) = [m for m in parity(evidence, Limits()) if m.name == "sqnr"]
+    assert not sqnr.passed
+    assert "random samples" in sqnr.note
+
+
 def image_net(samples: int = 128) -> np.ndarray:
     """Probabilities of 1,000 classes, the right one at 0.86 in the mean."""
     rng = np.random.default_rng(0)

@@ -277,3 +277,15 @@ def test_one_artifact_alone_leaves_the_others(copy, mobile_export) -> None:
     assert {n for n in after if after[n] != before.get(n)} == {"models/android/digits_float16.onnx"}
     assert set(before) - set(after) == {"models/android/digits_float16.tflite"}
     assert {a.name: a.format for a in load_manifest(copy / "out/android").artifacts}["digits_float16"] == "onnx"
+
+
+def test_keys_in_brackets_stand_in_the_notes_of_a_missed_limit(example, tmp_path, mobile_export) -> None:
+    """They look like the table's own markup."""
+    source = (example / "examples/digits/model/model.ckpt").as_posix()
+    target = tmp_path / "t.toml"
+    target.write_text(
+        f'name = "t"\n[model]\nsource = "{source}"\n[[artifacts]]\nname = "a"\nformat = "onnx"\nlimits.sqnr = 1000.0\n'
+    )
+    ran = mobile_export("build", target, "--out", tmp_path / "out")
+    assert ran.code == 1, ran.err
+    assert "bring [data]" in " ".join(ran.out.split())

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mobile_export.protos import GraphDef, SavedModel
 from mobile_export.session import import_tensorflow
+from tests import worker_functions
 from tests.e2e.conftest import tree
 from tests.formats.tf_graphs import weights
 
@@ -189,6 +191,99 @@ def test_a_program_is_refused_by_name(
     assert "Traceback" not in ran.err
     assert (file.read_bytes(), file.stat().st_mtime_ns) == (SECRET, before.st_mtime_ns)
     assert tree(tmp_path / "out") == {}
+
+
+def test_an_effect_that_nothing_waits_for_is_refused_too(tmp_path: Path, mobile_export: Any) -> None:
+    """TensorFlow runs it wherever the function is called; inlined, it would vanish without a word."""
+    tf, file, folder = import_tensorflow(), tmp_path / "file", tmp_path / "model"
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "x")])
+    def serve(x: Any) -> Any:
+        tf.io.write_file(str(file), "written", name="innocent")
+        return tf.nn.relu(x)
+
+    module.serve = serve
+    tf.saved_model.save(module, str(folder), signatures=serve)
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    graph_def = saved.meta_graphs[0].graph_def
+    for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
+        for node in nodes:
+            node.input[:] = [name for name in node.input if not name.startswith("^")]
+    for function in graph_def.library.function:
+        function.control_ret.clear()
+        function.signature.ClearField("control_output")
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    ran = mobile_export("build", target(folder, ""), "--out", tmp_path / "out")
+    assert ran.code == 3, ran.err
+    assert "a model that reads or writes files is not let in: WriteFile (node 'innocent' of the function" in ran.err
+    assert not file.exists()
+
+
+# What TensorFlow would not survive
+
+
+def broken_loop(graph_def: GraphDef) -> str:
+    (merge,) = [node for node in graph_def.node if node.op == "Merge" and node.name.endswith("Merge_1")]
+    merge.input.insert(0, merge.input[0])
+    merge.attr["N"].i = 3
+    return f"Merge (node '{merge.name}') does not begin a loop with one value, and its turns with another"
+
+
+def switch_of_one_input(graph_def: GraphDef) -> str:
+    switch = next(node for node in graph_def.node if node.op == "Switch")
+    del switch.input[1]
+    return f"node '{switch.name}' has 1 inputs, and Switch takes 2"
+
+
+def port_of_words(graph_def: GraphDef) -> str:
+    graph_def.node[-1].input[0] += ":first"
+    return f"its input 0 is '{graph_def.node[-1].input[0]}', which names no tensor"
+
+
+@pytest.mark.parametrize("damage", [broken_loop, switch_of_one_input, port_of_words])
+def test_a_malformed_graph_is_refused_by_node(
+    damage: Callable[[GraphDef], str], tmp_path: Path, mobile_export: Any
+) -> None:
+    def looping(tf: Any) -> None:
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.disable_control_flow_v2()
+        try:
+            y = tf.while_loop(lambda i, _: i < 3, lambda i, h: (i + 1, h * 2.0), [0, x])[1]
+        finally:
+            tf.enable_control_flow_v2()
+        dense(tf, y, "scores")
+
+    model = save(looping, tmp_path)
+    graph_def = GraphDef.FromString(model.read_bytes())
+    said = damage(graph_def)
+    model.write_bytes(graph_def.SerializeToString())
+    ran = mobile_export("build", target(model, ""), "--out", tmp_path / "out")
+    assert ran.code == 3, ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_model_that_ends_tensorflow_is_to_blame(tmp_path: Path, mobile_export: Any, monkeypatch: Any) -> None:
+    model = save(lambda tf: dense(tf, tf.placeholder(tf.float32, [None, 4], "x"), "scores"), tmp_path)
+    monkeypatch.setattr("mobile_export.build.prepare", worker_functions.abort_on_a_model)
+    monkeypatch.setattr("mobile_export.inspection.look", worker_functions.abort_on_a_model)
+    for command in (("build", target(model, ""), "--out", tmp_path / "out"), ("inspect", model)):
+        ran = mobile_export(*command)
+        assert ran.code == 3, ran.err
+        assert "model.pb: TensorFlow does not survive this model; export it again (" in " ".join(ran.err.split())
+        assert "Check failed: frame != nullptr" in " ".join(ran.err.split())
+
+
+def test_a_choice_among_branches_builds(tmp_path: Path, mobile_export: Any) -> None:
+    def choosing(tf: Any) -> None:
+        x = tf.placeholder(tf.float32, [1, 4], "x")
+        index = tf.cast(tf.argmax(x[0]), tf.int32)
+        doubled = tf.exp(x)
+        dense(tf, tf.switch_case(index, [lambda: x, lambda: doubled * 2.0, lambda: x - doubled]), "scores")
+
+    ran = mobile_export("build", target(save(choosing, tmp_path), ""), "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from mobile_export.formats.onnx_canonical import canonicalize
 from mobile_export.formats.onnx_mapping import OPSET
 from mobile_export.graph import Graph, TensorSpec
 from mobile_export.session import Session, import_tensorflow
+from tests.loops import LAYERS, looking_back, loop_graph
 
 tf = import_tensorflow()
 Build = Callable[..., Sequence[Any]]
@@ -132,6 +133,19 @@ def test_agrees_with_tensorflow(build: Build, shape: tuple[int, ...], tmp_path: 
     path = write(graph, tmp_path)
     assert_agrees(graph, path)
     assert [(o.domain, o.version) for o in onnx.load(path).opset_import] == [("", OPSET)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("name", ["recurrent", "bidirectional", "stacked", "stopping", "mapped"])
+def test_recurrent_layers(name: str, version: int, tmp_path: Path) -> None:
+    graph = loop_graph(LAYERS[name], version)
+    assert_agrees(graph, write(graph, tmp_path))
+
+
+def test_a_loop_that_reads_what_it_fills_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"of loops it knows those that read one list and fill another") as caught:
+        write(loop_graph(looking_back, version=2), tmp_path)
+    assert caught.value.nodes
 
 
 def two_in_two_out(a: Any, b: Any) -> list[Any]:

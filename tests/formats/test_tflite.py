@@ -16,6 +16,7 @@ from mobile_export.graph import Graph
 from mobile_export.runner import Samples, run_samples
 from mobile_export.session import Session
 from tests.formats.tf_graphs import Build, make_graph, mobile_net, samples_for, weights
+from tests.loops import LAYERS, growing, loop_graph, recurrent
 
 KINDS = [(precision, interface) for precision, allowed in TFLite.precisions.items() for interface in allowed]
 BOUNDS = {"float32": 1e-5, "float16": 1e-3, "dynamic": 0.01, "int8": 0.02}
@@ -341,3 +342,29 @@ def test_what_even_tensorflows_operators_lack_promises_nothing(tmp_path: Path) -
     with pytest.raises(ConversionError, match="no operator for Asin") as caught:
         write(one_operator(lambda tf, x: tf.asin(tf.tanh(x))), tmp_path, "float32")
     assert "Select TF ops" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("name", LAYERS)
+def test_loops_of_fixed_size(tmp_path: Path, name: str, version: int) -> None:
+    graph = loop_graph(LAYERS[name], version)
+    samples = samples_for(graph, 3)
+    for precision in ("float32", "float16", "dynamic"):
+        runner = TFLite().open(write(graph, tmp_path, precision))
+        assert difference(run_samples(runner, samples), reference(graph, samples)) < BOUNDS[precision]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_loops_over_any_batch_need_a_shape(tmp_path: Path, version: int) -> None:
+    said = r"only where all sizes are fixed; give 'x' a shape without -1 .* such as a batch of 1$"
+    with pytest.raises(ConversionError, match=said):
+        write(loop_graph(recurrent, version, (-1, 6, 3)), tmp_path, "float32")
+
+
+@pytest.mark.parametrize(("version", "operator"), [(1, "TensorArrayV3"), (2, "TensorListReserve")])
+def test_lists_that_grow_are_refused(tmp_path: Path, version: int, operator: str) -> None:
+    said = (
+        rf"no operator for {operator} \(node '.*'\).* only where it is known beforehand how many elements of what shape"
+    )
+    with pytest.raises(ConversionError, match=said):
+        write(loop_graph(growing, version), tmp_path, "float32")

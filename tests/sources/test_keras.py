@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.sources import detect, source_of
+from mobile_export.sources import detect, keras_file, source_of
 from tests.sources.keras_models import (
     GENERATIONS,
     MODELS,
@@ -251,6 +252,7 @@ HOSTILE = {
     "old function layer": {"class_name": "TFOpLambda", "config": {"function": "io.write_file"}},
     "old operator layer": {"class_name": "TensorFlowOpLayer", "config": {"node_def": {"op": "ReadFile"}}},
     "name that is a list": {"class_name": ["Dense"]},
+    "registered name that is a dictionary": {"registered_name": {"class_name": "Dense"}},
     "hidden in the build": {"build_config": {"input_shape": [CODE]}},
 }
 
@@ -393,7 +395,16 @@ def test_archives_with_a_wrong_checksum(tmp_path: Path) -> None:
     assert "the archive is damaged (Bad CRC-32 for file 'model.weights.h5')" in refusal(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"config": 1}', "[" * 100_000, "nul", '{"a": ' * 100_000])
+def test_archives_of_very_many_members(tmp_path: Path) -> None:
+    path = packed(tmp_path / "model.keras", {f"assets/{index}": b"" for index in range(60_000)} | {"config.json": b""})
+    started = time.monotonic()
+    assert "model.weights.h5" in refusal(path)
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "{}", '{"config": 1}', "[" * 100_000, "nul", '{"a": ' * 100_000, "[" * 600 + "]" * 600]
+)
 def test_configs_that_are_none(text: str, tmp_path: Path) -> None:
     path = saved(mlp(keras), tmp_path / "model.h5")
     with h5py.File(path, "r+") as file:
@@ -450,6 +461,17 @@ def test_hdf5_that_leads_elsewhere(change, said: str, tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         change(file, elsewhere)
     assert said in refusal(path)
+
+
+def test_a_heap_without_an_end(tmp_path: Path, monkeypatch) -> None:
+    """HDF5's own library goes round in such a file for ever."""
+    path = saved(mlp(tf_keras), tmp_path / "model.h5")
+    data = bytearray(path.read_bytes())
+    while (at := data.find(b"GCOL")) >= 0:
+        data[at : at + 4096] = b"gcol" + data[at + 4 : at + 16] + bytes(4080)
+    path.write_bytes(data.replace(b"gcol", b"GCOL"))
+    monkeypatch.setattr(keras_file, "_PATIENCE", 3.0)
+    assert "damaged: its contents have no end" in refusal(path)
 
 
 def test_groups_that_hold_each_other(tmp_path: Path) -> None:

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
+from mobile_export.protos import BundleEntryProto
 from mobile_export.session import import_tensorflow
 from mobile_export.sources import detect, source_of
+from mobile_export.sources.bundle import Bundle
+from mobile_export.sources.table import read_index
+from tests.sources.checkpoints import block, table
 from tests.sources.keras_models import (
     GENERATIONS,
     answers,
@@ -206,6 +210,30 @@ def test_objects_that_are_missing(builder, tmp_path: Path, monkeypatch) -> None:
     path = Path(tf.train.Checkpoint(model=mlp(keras)).save(str(tmp_path / "ckpt")))
     graph = TrackableObjectGraph()
     graph.nodes.add().children.add(node_id=5, local_name="model")
-    reader = type("Reader", (), {"get_tensor": lambda *_: graph.SerializeToString()})
-    monkeypatch.setattr(tf.train, "load_checkpoint", lambda _: reader())
+    monkeypatch.setattr(Bundle, "read_string", lambda *_: graph.SerializeToString())
     assert "its object graph is damaged (an object is missing)" in refusal(path, builder=builder("return mlp()"))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", lambda entry: entry.shape.dim.add(size=-1)),
+        ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", lambda entry: entry.shape.dim.add(size=1 << 62)),
+        ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", lambda entry: setattr(entry, "dtype", 20)),
+        ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", lambda entry: entry.slices.add().extent.add(start=3, length=9)),
+        ("_CHECKPOINTABLE_OBJECT_GRAPH", lambda entry: entry.shape.dim.add(size=2)),
+        ("_CHECKPOINTABLE_OBJECT_GRAPH", lambda entry: setattr(entry, "dtype", 1)),
+        ("_CHECKPOINTABLE_OBJECT_GRAPH", lambda entry: setattr(entry, "crc32c", 1)),
+        ("_CHECKPOINTABLE_OBJECT_GRAPH", lambda entry: setattr(entry, "size", 0)),
+    ],
+)
+def test_an_index_over_which_tensorflow_ends_the_process(key, change, builder, tmp_path: Path) -> None:
+    path = Path(tf.train.Checkpoint(model=mlp(keras)).save(str(tmp_path / "ckpt")))
+    index = tmp_path / "ckpt-1.index"
+    entries = read_index(index)
+    entry = BundleEntryProto.FromString(entries[key.encode()])
+    change(entry)
+    entries[key.encode()] = entry.SerializeToString()
+    index.write_bytes(table(block(entries.items())))
+    said = refusal(path, builder=builder("return mlp()"))
+    assert said.startswith(f"{index}: {key!r} ")

@@ -12,6 +12,7 @@ from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import Transform, apply, relative_difference
 from mobile_export.transforms.fix_shapes import fix_shapes
+from tests.loops import control_flow, loop_graph, recurrent
 
 tf = import_tensorflow()
 tf1 = tf.compat.v1
@@ -73,6 +74,12 @@ def zeros_added(x: Any) -> Any:
     return head(state)
 
 
+def looping(x: Any) -> Any:
+    """Lists whose elements have the batch."""
+    with control_flow(2):
+        return head(recurrent(tf.reshape(x, [BATCH, 4, 8]))[:, -1])
+
+
 def the_same_number_for_something_else(x: Any) -> Any:
     """A size that only happens to be the batch's stays."""
     y = tf.matmul(tf.reshape(x, [BATCH, 32]), tf.reshape(tf.constant(numbers(32 * BATCH)), [32, BATCH]))
@@ -106,7 +113,7 @@ FIXED_ONLY: dict[str, Callable[[Any], Any]] = {"broadcast": broadcast, "zeros": 
     ("build", "batch"),
     [
         *[(build, batch) for build in REWRITTEN.values() for batch in (1, 2, -1)],
-        *[(build, batch) for build in FIXED_ONLY.values() for batch in (1, 2)],
+        *[(build, batch) for build in (*FIXED_ONLY.values(), looping) for batch in (1, 2)],
     ],
 )
 def test_each_sample_answers_as_before(build: Callable[[Any], Any], batch: int) -> None:
@@ -171,7 +178,7 @@ def test_more_rows_than_the_batch_are_noticed() -> None:
     graph = graph_of(sliced_short, {"x": X})
     with pytest.raises(ModelError, match=r"output 'y0' is \[2,4,4,2\] for a batch of 1: "):
         fix_shapes(graph, {"x": (1, 4, 4, 2)})
-    with pytest.raises(ConversionError, match=r"its first dimension is not the batch"):
+    with pytest.raises(ConversionError, match=r"'fix_shapes' moved the outputs by inf"):
         apply(graph, [("fix_shapes", Transform(lambda g: fix_shapes(g, {"x": (-1, 4, 4, 2)})))], {"x": X[:4]})
 
 
@@ -212,3 +219,15 @@ def test_a_shape_that_the_weights_do_not_take_is_refused() -> None:
     graph = graph_of(lambda x: head(tf.reshape(x, [-1, 32])), {"x": X})
     with pytest.raises(ModelError, match=r"the model does not take the shapes of the target: .*Reshape"):
         fix_shapes(graph, {"x": (1, 3, 3, 2)})
+
+
+def test_lists_of_something_else_than_batches_stay() -> None:
+    def build(x: Any) -> Any:
+        rows = tf.cast(tf.reduce_sum(x * 0.0), tf.int32) + 2
+        return tf.map_fn(lambda step: tf.tile(step[None], [rows, 1]), x[0])
+
+    samples = {"x": numbers(1, 6, 3)}
+    step = Transform(lambda g: fix_shapes(g, {"x": (1, 6, 3)}))
+    fixed, _ = apply(loop_graph(build, 2, (-1, 6, 3)), [("fix_shapes", step)], samples)
+    with Session(fixed) as session:
+        assert session(samples)["y"].shape == (6, 2, 3)

@@ -1,0 +1,60 @@
+"""Nodes have as many inputs as their operators take, in the graph and in functions."""
+
+from typing import Any
+
+import pytest
+
+from mobile_export.errors import ModelError
+from mobile_export.graph import Graph
+from mobile_export.session import import_tensorflow
+from mobile_export.sources.arity import refuse_wrong_arity
+
+tf = import_tensorflow()
+tf1 = tf.compat.v1
+
+
+def a_graph() -> Graph:
+    """Every kind of argument: one tensor, several of a type, several of several types; and control edges."""
+    with tf.Graph().as_default() as made:
+        x = tf1.placeholder(tf.float32, [2, 3], "x")
+        y = tf.concat([x, x, x], 1, name="several")
+        with tf.control_dependencies([y]):
+            y = tf.cond(tf.reduce_sum(y) > 0, lambda: tf.exp(x, name="inner") + y[:, :3], lambda: x, name="choose")
+        tf.identity(y, "y")
+    return Graph.from_graph_def(made.as_graph_def())
+
+
+def test_what_tensorflow_writes_is_let_in() -> None:
+    graph = a_graph()
+    graph.nodes["unknown"] = type(graph.nodes["x"])(name="unknown", op="NobodysOp", input=["x"] * 7)
+    refuse_wrong_arity(graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x", "node 'x' has 1 inputs, and Placeholder takes 0"),
+        ("y", "node 'y' has 2 inputs, and Identity takes 1"),
+        ("several", "node 'several' has 5 inputs, and ConcatV2 takes 4"),
+        ("choose", r"node 'choose' has 4 inputs, and (Stateless)?If takes 3"),
+    ],
+)
+def test_one_too_many(name: str, said: str) -> None:
+    graph = a_graph()
+    graph.nodes[name].input.insert(0, "several")
+    with pytest.raises(ModelError, match=said):
+        refuse_wrong_arity(graph)
+
+
+def test_none_at_all_in_a_function() -> None:
+    graph = a_graph()
+    inner: Any = [n for f in graph.library.function for n in f.node_def if n.op == "Exp"]
+    del inner[0].input[:]
+    with pytest.raises(ModelError, match=r"node 'inner' of the function '\w+' has 0 inputs, and Exp takes 1"):
+        refuse_wrong_arity(graph)
+
+
+def test_lists_that_say_nothing_of_their_length_are_left_to_tensorflow() -> None:
+    graph = a_graph()
+    graph.nodes["several"].attr["N"].s = b"three"
+    refuse_wrong_arity(graph)
