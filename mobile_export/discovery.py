@@ -9,7 +9,7 @@ from mobile_export.cuts import Obstacle, cut, unportable
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.findings import Edge, Edges
 from mobile_export.graph import Graph, TensorSpec
-from mobile_export.sources import signature
+from mobile_export.sources import answers, signature
 from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
@@ -164,8 +164,9 @@ def _outputs(graph: Graph, model: Model) -> Edges:
         return Edges("user", tuple(Edge(TensorSpec(name, tensor, "", None)) for name, tensor in named_tensors))
     if graph.outputs:
         return Edges("signature", tuple(map(Edge, graph.outputs)))
-    ranked = signature.rank_outputs(graph)
-    how: Literal["inferred", "candidates"] = "inferred" if len(signature.find_outputs(graph)) == 1 else "candidates"
+    ranked = answers.rank_outputs(graph)
+    clear = answers.are_clear(graph, answers.find_outputs(graph))
+    how: Literal["inferred", "candidates"] = "inferred" if clear else "candidates"
     return Edges(how, _typed(graph, ranked))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 CONVERT = (
     "tensorflow",
+    "tf-keras",
     "tf2onnx",
     "onnx",
     "onnxruntime",

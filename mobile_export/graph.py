@@ -190,8 +190,7 @@ class Graph:
 
         Keys and values are tensors; a value that is itself a key is followed to the end.
         """
-        direct = {canonical(old): canonical(new) for old, new in tensors.items()}
-        final = {old: _followed(old, direct) for old in direct}
+        final = ends({canonical(old): canonical(new) for old, new in tensors.items()})
         for node in self.nodes.values():
             for index, name in enumerate(node.input):
                 if not name.startswith("^") and canonical(name) in final:
@@ -415,14 +414,22 @@ def total_bytes(constants: Mapping[str, Array]) -> int:
     return sum(array.nbytes for array in constants.values())
 
 
-def _followed(tensor: str, steps: Mapping[str, str]) -> str:
-    for _ in steps:
-        if tensor not in steps:
-            break
-        tensor = steps[tensor]
-    if tensor in steps:
-        raise ValueError(f"the redirection of {tensor!r} goes round in a circle")
-    return tensor
+def ends(steps: Mapping[str, str]) -> dict[str, str]:
+    """Where each key leads at last, when a value that is itself a key is followed.
+
+    Raises:
+        ValueError: that goes round in a circle.
+    """
+    found: dict[str, str] = {}
+    for place in steps:
+        passed = dict[str, None]()
+        while place in steps and place not in found:
+            if place in passed:
+                raise ValueError(f"the redirection of {place!r} goes round in a circle")
+            passed[place] = None
+            place = steps[place]
+        found |= dict.fromkeys(passed, found.get(place, place))
+    return found
 
 
 def region_bytes(array: Array) -> memoryview:

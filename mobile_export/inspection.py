@@ -21,7 +21,8 @@ from mobile_export.findings import Inspection, Seen
 from mobile_export.formats import FORMATS
 from mobile_export.graph import Graph, node_name
 from mobile_export.ops import RANDOM
-from mobile_export.sources import detect, signature, source_of
+from mobile_export.sources import detect, source_of
+from mobile_export.sources.cones import training_switches
 from mobile_export.sources.saved_model import signatures_of
 from mobile_export.target import Model, UserCode
 from mobile_export.trial import make_ready, try_formats
@@ -119,7 +120,7 @@ def look(model: Model) -> Seen:
         operators=census.operators(part),
         leftovers=census.leftovers(graph, kept),
         dropout=_random(part, fed) - _random(found.served or part, fed),
-        switches=tuple(name for name in signature.training_switches(graph) if name in kept),
+        switches=tuple(name for name in training_switches(graph) if name in kept),
         moving_averages=census.shadows(graph, kept),
         devices=census.devices(graph),
         tables={table: path.as_posix() for table, path in trained.tables.items()},

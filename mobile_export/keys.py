@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mobile_export.errors import ModelError
 from mobile_export.manifest import sha256_of
 from mobile_export.target import Artifact, Target
 
 _SHAPING = ("numpy", "protobuf", "tensorflow")
 """Packages that every graph passes through."""
 
+
+LARGEST = 1 << 36
+"""Bytes of a model's files; above that, they are not read to find out what they are."""
 
 _PATHS: Any = {
     "source": True,
@@ -31,6 +35,11 @@ def source_hashes(files: Sequence[Path]) -> dict[str, str]:
         ModelError: one cannot be read.
     """
     whole = [path.absolute() for path in files]
+    size = sum(path.stat().st_size for path in whole if path.is_file())
+    if size > LARGEST:
+        raise ModelError(
+            f"{whole[0]}: the model's files take {size} bytes, more than any model for a phone; name another"
+        )
     folder = Path(os.path.commonpath([path.parent for path in whole]))
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in whole}
 

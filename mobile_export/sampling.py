@@ -1,5 +1,6 @@
 """The samples of a build: those that the target brings, or random ones."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,10 @@ from mobile_export.data import read_samples
 from mobile_export.data.conform import conform
 from mobile_export.data.preprocess import Recipes, largest_raw, preprocess, problem
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, node_name
+from mobile_export.graph import Graph, TensorSpec, format_shape, node_name
 from mobile_export.runner import Edge, run_samples
 from mobile_export.samples import Samples, save_samples
-from mobile_export.session import Session
+from mobile_export.session import PROBE_SECONDS, Session
 from mobile_export.target import Target
 from mobile_export.tensors import Array
 
@@ -26,6 +27,8 @@ SIZES = (64, 32, 224, 256, 128, 96, 299, 16, 8, 1)
 _PASSING = frozenset({"Cast", "ExpandDims", "Identity", "Reshape", "Squeeze", "Transpose"})
 _GATHERS = frozenset({"Gather", "GatherV2"})
 
+LARGEST = 1 << 28
+"""Values of an input in all random samples together."""
 PARITY_SAMPLES = 128
 """Data samples on which answers are compared value by value."""
 
@@ -103,7 +106,7 @@ def _random_samples(served: Graph, inputs: Sequence[TensorSpec], recipes: Recipe
         return _drawn(served, inputs, recipes, SIZES[-1])
     taken: list[Samples] = []
     refused: list[ModelError] = []
-    with Session(served) as session:
+    with Session(served, seconds=PROBE_SECONDS) as session:
         for size in SIZES:
             samples = _drawn(served, inputs, recipes, size)
             few = {name: array[:TRIED] for name, array in samples.items()}
@@ -134,6 +137,11 @@ def _drawn(served: Graph, inputs: Sequence[TensorSpec], recipes: Recipes, size: 
     samples: Samples = {}
     for spec in inputs:
         shape = (PROBES, *(have if have > 0 else size for have in _sample_shape(spec, served)))
+        if math.prod(shape) > LARGEST:
+            raise ModelError(
+                f"input {spec.name!r} is {spec.dtype}{format_shape(spec.shape)}, too large to be probed with random "
+                "values: give it a smaller shape in the target, or bring evaluation data"
+            )
         largest = largest_raw(recipes[spec.name]) if spec.name in recipes else 1.0
         samples[spec.name] = (
             (rng.random(shape) * largest * _fading(len(shape))).astype(spec.dtype)

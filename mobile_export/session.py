@@ -25,6 +25,8 @@ FED_BYTES = 4096
 
 RUN_SECONDS = 600
 """How long a single run may take; only a loop that never ends takes longer."""
+PROBE_SECONDS = 60
+"""The same for a run of a few samples, which is the first that a graph sees."""
 
 
 def import_tensorflow() -> Any:
@@ -55,8 +57,11 @@ _FUNCTION = re.compile(r"\{\{function_node .+?\}\} *|^ *\(\d+\) *[A-Z_]+: *", re
 class Session:
     """A Graph loaded in TensorFlow; a `Runner` over its public inputs and outputs."""
 
-    def __init__(self, graph: Graph, allowed: frozenset[str] = RUNNABLE) -> None:
+    def __init__(self, graph: Graph, allowed: frozenset[str] = RUNNABLE, seconds: int | None = None) -> None:
         """Load `graph`.
+
+        Args:
+            seconds: how long one run may take; default: `RUN_SECONDS`.
 
         Raises:
             ModelError: it uses an operator outside of `allowed`, has a broken loop, or TensorFlow refuses it.
@@ -64,6 +69,7 @@ class Session:
         refuse_unlisted(graph, allowed)
         refuse_broken_loops(graph)
         self._graph = graph
+        self._seconds = RUN_SECONDS if seconds is None else seconds
         self._tf = import_tensorflow()
         large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES]
         self._fed = {f"{name}:0": graph.constants[name] for name in large}
@@ -95,7 +101,7 @@ class Session:
         """Values of `tensors`; `feeds` maps tensors to what they hold.
 
         Raises:
-            ModelError: a kernel refuses, naming its node, or nothing comes back for `RUN_SECONDS`.
+            ModelError: a kernel refuses, naming its node, or nothing comes back in time.
         """
         fed = {**self._fed, **{canonical(name): value for name, value in (feeds or {}).items()}}
         key = (*tensors, "", *fed)
@@ -105,7 +111,7 @@ class Session:
             return [np.asarray(value) for value in self._callables[key](*fed.values())]
         except self._tf.errors.DeadlineExceededError as error:
             raise ModelError(
-                f"the graph has no answer after {RUN_SECONDS} s in TensorFlow; does one of its loops ever end?"
+                f"the graph has no answer after {self._seconds} s in TensorFlow; does one of its loops ever end?"
             ) from error
         except (ValueError, TypeError, self._tf.errors.OpError) as error:
             raise ModelError(f"running the graph in TensorFlow failed: {_first_line(error)}") from error
@@ -141,7 +147,7 @@ class Session:
             raise ModelError(f"the graph has no tensor {name!r}") from error
 
     def _config(self) -> Any:
-        config = self._tf.compat.v1.ConfigProto(operation_timeout_in_ms=RUN_SECONDS * 1000)
+        config = self._tf.compat.v1.ConfigProto(operation_timeout_in_ms=self._seconds * 1000)
         options = config.graph_options
         options.rewrite_options.disable_meta_optimizer = True
         options.optimizer_options.opt_level = -1

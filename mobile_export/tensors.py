@@ -93,6 +93,8 @@ def dtype_name(number: int) -> str:
     return dtype.name if dtype is not None else _NAMES.get(number % _REFERENCE, f"type {number}")
 
 
+MOST_DIMENSIONS = 32
+"""Of an array: what every NumPy takes."""
 LARGEST_FILL = 1 << 31
 """Bytes that a value may fill by repeating its last element: a few bytes of a file could ask for any number."""
 
@@ -107,7 +109,7 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     """
     dtype = numpy_dtype(tensor.dtype)
     shape = read_shape(tensor.tensor_shape)
-    if dtype is None or shape is None or min(shape, default=0) < 0:
+    if dtype is None or shape is None or min(shape, default=0) < 0 or len(shape) > MOST_DIMENSIONS:
         raise ModelError(f"node {name!r}: its value has no fixed numeric type and shape")
     size = math.prod(shape)
     if tensor.tensor_content:
@@ -121,10 +123,11 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
         raise ModelError(f"node {name!r}: its value has {values.size} elements for the shape {list(shape)}")
     if size * dtype.itemsize > LARGEST_FILL:
         raise ModelError(f"node {name!r}: its value would fill {size * dtype.itemsize} bytes of shape {list(shape)}")
+    if values.size <= 1:  # takes no memory, however many there are
+        return np.broadcast_to(values[0] if values.size else np.zeros((), dtype), shape)
     filled = np.zeros(size, dtype)
     filled[: values.size] = values
-    if values.size:
-        filled[values.size :] = values[-1]
+    filled[values.size :] = values[-1]
     filled.flags.writeable = False
     return filled.reshape(shape)
 

@@ -200,11 +200,11 @@ def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: t
 
 
 def _limit_memory() -> None:
-    """No worker may take more than the machine has; where the platform cannot limit it, nothing is limited."""
+    """No worker may take the whole machine; where the platform cannot limit it, nothing is limited."""
     try:
         import resource
     except ImportError:
         return
     if sys.platform == "linux":
-        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -30,7 +30,7 @@ def test_one_choice_is_inferred_and_shows_the_layer_before_it(tmp_path: Path) ->
     assert (found.inputs.how, found.outputs.how) == ("inferred", "inferred")
     assert edges(found) == [[("image", "image:0", (-1, 6))], [("probabilities", "probabilities:0", (-1, 3))]]
     first, second = found.outputs.edges
-    assert first.why == "Softmax behind the last layer; only training and metrics read it"
+    assert first.why == "Softmax behind the last layer; only training and metrics read it; named as answers are"
     assert (second.spec.name, second.spec.tensor, second.chosen) == ("logits", "logits/add:0", False)
     assert found.model is not None
     assert [o.tensor for o in found.model.outputs] == ["probabilities:0"]

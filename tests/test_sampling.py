@@ -117,3 +117,9 @@ def test_data_is_checked_and_saved_by_role(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=x[:, :3], label=np.zeros(300, np.int64))
     with pytest.raises(ModelError, match=r"array 'x' has shape \[10, 3\] and the model takes \[samples,4\]"):
         gather(described, graph, tmp_path)
+
+
+def test_an_input_too_large_for_random_samples(tmp_path: Path) -> None:
+    graph = placeholder_graph([None, 1 << 20, 1 << 20], lambda tf, x: tf.reduce_sum(x, [1, 2]))
+    with pytest.raises(ModelError, match=r"'x' is float32\[.*\], too large to be probed"):
+        drawn(graph, tmp_path)

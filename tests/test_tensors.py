@@ -175,3 +175,20 @@ def test_shapes(shape: tuple[int, ...] | None) -> None:
     assert read_shape(message) == shape
     tf = import_tensorflow()
     assert tf.TensorShape(message) == tf.TensorShape(None if shape is None else [None if d < 0 else d for d in shape])
+
+
+def test_one_value_for_all_takes_no_memory_of_its_own() -> None:
+    tensor = TensorProto(dtype=1, float_val=[3.0])
+    tensor.tensor_shape.dim.add(size=1 << 20)
+    filled = tensor_to_array(tensor, "n")
+    assert filled.strides == (0,)
+    assert not filled.flags.writeable
+    assert (filled.shape, filled[-1]) == ((1 << 20,), 3.0)
+
+
+def test_more_dimensions_than_an_array_has() -> None:
+    tensor = TensorProto(dtype=1, float_val=[3.0])
+    for _ in range(300):
+        tensor.tensor_shape.dim.add(size=1)
+    with pytest.raises(ModelError, match="no fixed numeric type and shape"):
+        tensor_to_array(tensor, "n")

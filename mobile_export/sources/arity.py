@@ -1,46 +1,63 @@
-"""Whether nodes have as many inputs as their operators take."""
+"""Whether nodes have as many inputs as their operators take, and functions say what they take."""
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs
-from mobile_export.protos import AttrValue, NodeDef
+from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
 from mobile_export.transforms.operators import definition_of
+
+_TYPES = frozenset(OpDef.ArgDef.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number) - {0}
+"""TensorFlow's numbers of types; 0 stands for none."""
 
 
 def refuse_wrong_arity(graph: Graph) -> None:
     """Refuse a graph in which a node, also of a function, has more or fewer inputs than its operator takes.
 
-    Operators that TensorFlow does not know take any number.
+    Operators that TensorFlow does not know take any number; functions must say of what type their arguments are.
 
     Raises:
-        ModelError: names the node.
+        ModelError: names the node, or the function.
     """
+    for function in graph.library.function:
+        _check_types(function)
     inner = [(node, function.signature.name) for function in graph.library.function for node in function.node_def]
-    for node, function in [*((node, "") for node in graph.nodes.values()), *inner]:
-        count, expected = len(data_inputs(node)), _input_count(node)
-        if expected is not None and count != expected:
-            where = f" of the function {function!r}" if function else ""
+    for node, name in [*((node, "") for node in graph.nodes.values()), *inner]:
+        count = len(data_inputs(node))
+        least, most = _input_count(node)
+        if count < least or (most is not None and count > most):
+            where = f" of the function {name!r}" if name else ""
+            takes = f"{least}" if most is not None else f"at least {least}"
             raise ModelError(
-                f"node {node.name!r}{where} has {count} inputs, and {node.op} takes {expected}; export the model again"
+                f"node {node.name!r}{where} has {count} inputs, and {node.op} takes {takes}; export the model again"
             )
 
 
-def _input_count(node: NodeDef) -> int | None:
-    """How many inputs TensorFlow's definition gives `node`; None where that cannot be told."""
+def _check_types(function: FunctionDef) -> None:
+    for argument in (*function.signature.input_arg, *function.signature.output_arg):
+        if not (argument.type in _TYPES or argument.type_attr or argument.type_list_attr):
+            raise ModelError(
+                f"{argument.name!r} of the function {function.signature.name!r} is of no type that TensorFlow has; "
+                "export the model again"
+            )
+
+
+def _input_count(node: NodeDef) -> tuple[int, int | None]:
+    """How many inputs TensorFlow's definition gives `node`, at least and at most; None where that cannot be told."""
     definition = definition_of(node.op)
     if definition is None:
-        return None
-    defaults = {attribute.name: attribute.default_value for attribute in definition.attr}
-    count = 0
+        return 0, None
+    count, known = 0, True
     for argument in definition.input_arg:
         key = argument.number_attr or argument.type_list_attr
-        value: AttrValue = node.attr[key] if key in node.attr else defaults.get(key, AttrValue())
-        kind = value.WhichOneof("value")
         if not key:
             count += 1
-        elif kind == "i" and argument.number_attr:
+            continue
+        default = next((a.default_value for a in definition.attr if a.name == key), AttrValue())
+        value: AttrValue = node.attr.get(key, default)
+        kind = value.WhichOneof("value")
+        if kind == "i" and argument.number_attr:
             count += value.i
         elif kind == "list" and argument.type_list_attr:
             count += len(value.list.type)
         else:
-            return None
-    return count
+            known = False
+    return count, count if known else None

@@ -27,12 +27,11 @@ from mobile_export.sources.slices import (
 )
 from mobile_export.sources.table import checksum, hint, read_index
 from mobile_export.sources.weights import no_such_variable, not_numeric
-from mobile_export.tensors import Array, dtype_number, numpy_dtype, read_shape
+from mobile_export.tensors import MOST_DIMENSIONS, Array, dtype_number, numpy_dtype, read_shape
 
 _HEADER = b""
 _SLICE_MARK = b"\0"
 _VERSION = 1  # the newest bundle layout there is
-_MOST_DIMENSIONS = 32  # what every NumPy takes
 _STRING = 7  # TensorFlow's number
 _CHECKSUM = 4  # bytes
 
@@ -194,7 +193,7 @@ class Bundle:
 
     def _shape(self, name: str, entry: Entry, itemsize: int) -> tuple[int, ...]:
         shape = entry.shape
-        possible = shape is not None and len(shape) <= _MOST_DIMENSIONS and min(shape, default=0) >= 0
+        possible = shape is not None and len(shape) <= MOST_DIMENSIONS and min(shape, default=0) >= 0
         if shape is None or not possible or prod(size or 1 for size in shape) * itemsize >= 1 << 63:
             raise self._damaged(name, f"has the impossible shape {shape}")
         return shape

@@ -13,7 +13,8 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.safety import refuse_perilous
-from mobile_export.sources import signature
+from mobile_export.sources import answers, signature
+from mobile_export.sources.cones import training_switches
 from mobile_export.sources.freeze import freeze
 from mobile_export.sources.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
@@ -21,6 +22,7 @@ from mobile_export.tensors import numpy_dtype
 from mobile_export.transforms.add_default_attributes import add_default_attributes
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results
+from mobile_export.transforms.growth import Size, refuse_oversized, refuse_recursion
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.resolve_switches import resolve_switches
 from mobile_export.transforms.strip import strip
@@ -44,6 +46,7 @@ def forward_graph(trained: Trained, model: Model) -> Graph:
         ModelError: a named tensor does not exist, inputs or outputs are ambiguous, or what computes the outputs has
             operators that are never run here, or that no model may have.
     """
+    refuse_recursion(trained.graph)
     graph = trained.graph.copy()
     signed = graph.inputs
     _fix_constants(graph, model.constants)
@@ -70,9 +73,11 @@ def _network(graph: Graph) -> Graph:
     """What inference runs of `graph`, on whatever device there is.
 
     Raises:
-        ModelError: it has an operator that no model may have, also where that would be dropped.
+        ModelError: it has an operator that no model may have, also where that would be dropped, or it has no end.
     """
-    graph = resolve_switches(add_default_attributes(strip(graph)))
+    graph = strip(graph)
+    refuse_oversized(Size.of(graph.nodes.values()))
+    graph = resolve_switches(add_default_attributes(graph))
     with naming_cuts(graph):
         refuse_perilous(graph)
     for step in (inline_functions, resolve_switches, drop_control_edges, drop_unread_results):
@@ -119,10 +124,10 @@ def _outputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
         )
     if graph.outputs:
         return graph.outputs
-    found = signature.find_outputs(graph)
+    found = answers.find_outputs(graph)
     names = signature.public_names(graph, found)
     specs = [TensorSpec(name, tensor, "", None) for name, tensor in zip(names, found, strict=True)]
-    if len(specs) != 1:
+    if not answers.are_clear(graph, found):
         raise signature.ambiguous("output", _typed(replace(graph, outputs=tuple(specs))))
     return tuple(specs)
 
@@ -165,7 +170,7 @@ def _named_inputs(graph: Graph, model: Model) -> tuple[TensorSpec, ...]:
 
 
 def _switch_training_off(graph: Graph) -> None:
-    for name in signature.training_switches(graph):
+    for name in training_switches(graph):
         if not graph.is_input(name):
             graph.set_constant(name, np.asarray(False))
 

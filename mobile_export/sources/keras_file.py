@@ -39,7 +39,7 @@ with h5py.File(sys.argv[1], "r") as file:
     dict(file.attrs)
     file.visititems(lambda name, item: [dict(item.attrs)] and None)
 """
-_PATIENCE = 20.0
+_PATIENCE = 10.0
 """Seconds for that, and one more for each `_PACE` bytes of the file; no real file takes one."""
 _PACE = 100 << 20
 
@@ -163,9 +163,9 @@ def _check_hdf5(path: Path, source: Path) -> None:
     """Refuse an HDF5 file that leads to other files, holds anything but numbers, or unfolds to more than it has."""
     import h5py
 
-    _check_readable(path, source)
     size, seen = 0, set()
     with _hdf5(path, source) as file:
+        _check_readable(path, source)
         todo = [("", file)]
         while todo:
             name, item = todo.pop()

@@ -18,6 +18,7 @@ from mobile_export.safety import refuse_dropped
 from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.assets import asset_files, vocabularies
 from mobile_export.sources.bundle import Bundle
+from mobile_export.sources.message_file import check_size
 from mobile_export.sources.message_text import parse_text
 from mobile_export.sources.prefix import is_v2
 from mobile_export.sources.restore import places
@@ -157,6 +158,7 @@ def _above_weights(path: Path) -> Path | None:
 
 
 def _parsed(file: Path) -> SavedModel:
+    check_size(file)
     try:
         data = file.read_bytes()
         return parse_text(file, data, SavedModel()) if file.suffix == ".pbtxt" else SavedModel.FromString(data)

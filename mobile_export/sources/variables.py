@@ -9,7 +9,7 @@ from pathlib import Path
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, node_name
 from mobile_export.ops import VARIABLES
-from mobile_export.sources import signature
+from mobile_export.sources.answers import find_outputs
 from mobile_export.sources.bundle import Bundle
 from mobile_export.sources.prefix import find_checkpoint, is_v2
 from mobile_export.sources.restore import Place, places
@@ -146,5 +146,5 @@ def _served(graph: Graph, model: Model) -> set[str]:
     """The variables that the public outputs need."""
     outputs: Iterable[str] = [output.tensor for output in model.outputs if output.tensor is not None]
     inputs = [node_name(named.tensor) for named in model.inputs if named.tensor is not None]
-    needed = graph.reachable(outputs or signature.find_outputs(graph), stop=inputs)
+    needed = graph.reachable(outputs or find_outputs(graph), stop=inputs)
     return {name for name in needed if graph.nodes[name].op in VARIABLES}

@@ -10,7 +10,7 @@ from mobile_export.graph import Graph
 from mobile_export.ops import RANDOM
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples
-from mobile_export.session import Session
+from mobile_export.session import PROBE_SECONDS, Session
 from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results
@@ -121,7 +121,7 @@ def _answers(graph: Graph, probe: Samples | None, step: str | None = None) -> Sa
     if probe is None or any(node.op in RANDOM for node in graph.nodes.values()):
         return None
     try:
-        with Session(graph) as session:
+        with Session(graph, seconds=PROBE_SECONDS) as session:
             return run_samples(session, probe)
     except ModelError as error:
         if step is None:

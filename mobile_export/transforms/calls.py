@@ -1,17 +1,25 @@
 """One call of a function, and how the names inside of the function are called outside."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import control_inputs, node_name
+from mobile_export.graph import attribute, control_inputs, node_name
 from mobile_export.protos import FunctionDef, NameAttrList, NodeDef
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 """Operators that call the one function that they name."""
 
-MOST_NODES = 1 << 20
-"""Nodes that a graph, or a function, may grow to: functions that call functions twice each grow without bounds."""
+MOST_NODES, MOST_INPUTS = 100_000, 500_000
+"""Of a network with all functions that it calls; those on phones have some ten thousand nodes at most."""
+
+
+def called_function(node: NodeDef, functions: Mapping[str, FunctionDef]) -> NameAttrList | None:
+    """The function of `functions` that `node` calls and nothing else, and what it leaves open; None where none is."""
+    called = NameAttrList(name=node.op, attr=node.attr) if node.op in functions else None
+    if called is None and node.op in CALLS:
+        called = attribute(node, "f").func
+    return called if called is not None and called.name in functions and is_plain(functions[called.name]) else None
 
 
 def is_plain(function: FunctionDef) -> bool:
@@ -53,6 +61,8 @@ class Call:
         self._reference = reference
         if len(given) != len(function.signature.input_arg):
             raise ModelError(f"node {call.name!r} does not give the function {called.name!r} what it takes")
+        if len(self._control) * len(function.node_def) > MOST_INPUTS:
+            raise ModelError(f"node {call.name!r} waits for more nodes than the function {called.name!r} could")
         self._arguments = {a.name: tensor for a, tensor in zip(function.signature.input_arg, given, strict=True)}
         self._inner = {node.name: self._with_attributes(node) for node in function.node_def}
         self._names = {name: take(f"{call.name}/{name}") for name in self._inner}

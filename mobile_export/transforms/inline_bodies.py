@@ -3,51 +3,73 @@
 from collections.abc import Mapping, Sequence
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import attribute, control_inputs, data_inputs, node_name
+from mobile_export.graph import Graph, attribute, called_functions, control_inputs, data_inputs, ends, node_name
 from mobile_export.protos import FunctionDef, NodeDef
-from mobile_export.transforms.calls import CALLS, MOST_NODES, Call, is_plain
+from mobile_export.transforms.calls import CALLS, Call, called_function
+from mobile_export.transforms.growth import Size, refuse_oversized
 from mobile_export.transforms.operators import Functions
 
 
-def inline_bodies(functions: Functions, order: Sequence[str]) -> dict[str, FunctionDef]:
-    """`functions`, with the nodes of what they call in the place of calls.
+def inline_bodies(graph: Graph, sizes: Mapping[str, Size]) -> list[FunctionDef]:
+    """The functions of `graph`, with the nodes of what they call in the place of calls.
 
         While(x, body: PartitionedCall(x, f))  =>  While(x, body: f(x))
 
+    Those that are only called so by others stay as they were.
+
     Args:
-        functions: by name.
-        order: those that come to an end when they are inlined, each behind all that it calls.
+        graph: it calls no function that could be put where it is called.
+        sizes: of every function, with what it calls.
+
+    Raises:
+        ModelError: that would be too much, or a function is put together wrong.
     """
-    flat: dict[str, FunctionDef] = {}
-    for name in order:
-        flat[name] = _flat(functions[name], flat)
-    return {**functions, **flat}
+    functions = {function.signature.name: function for function in graph.library.function}
+    inner = (node for function in functions.values() for node in function.node_def)
+    kept = {
+        name
+        for node in (*graph.nodes.values(), *inner)
+        if not _is_call(node, functions)
+        for name in called_functions(node)
+        if name in functions
+    }
+    refuse_oversized(Size.of(graph.nodes.values()), *(sizes[name] for name in kept))
+    return [_flat(function, functions) if name in kept else function for name, function in functions.items()]
+
+
+def _is_call(node: NodeDef, functions: Functions) -> bool:
+    return node.op in CALLS and called_function(node, functions) is not None
 
 
 def _flat(function: FunctionDef, functions: Functions) -> FunctionDef:
-    """`function`, with calls of `functions` replaced."""
-    calls = [
-        node
-        for node in function.node_def
-        if node.op in CALLS and (called := attribute(node, "f").func.name) in functions and is_plain(functions[called])
-    ]
-    if not calls:
-        return function
+    """`function`, with calls of `functions`, at every depth, replaced."""
     taken = {node.name for node in function.node_def} | {argument.name for argument in function.signature.input_arg}
-    inlined = {call.name: _described(call, functions, taken) for call in calls}
+    inlined: dict[str, Call] = {}
+    nodes, todo = list[NodeDef](), list(reversed(function.node_def))
+    while todo:
+        node = todo.pop()
+        if _is_call(node, functions):
+            call = inlined[node.name] = _described(node, functions, taken)
+            todo += reversed(call.nodes())
+        else:
+            nodes.append(node)
+    if not inlined:
+        return function
     flat = FunctionDef()
     flat.CopyFrom(function)
     del flat.node_def[:]
-    for node in function.node_def:
-        flat.node_def.extend(inlined[node.name].nodes() if node.name in inlined else [node])
-        if len(flat.node_def) > MOST_NODES:
-            raise ModelError(f"node {node.name!r} calls functions that together make more than {MOST_NODES} nodes")
+    flat.node_def.extend(nodes)
     moved = _Moved(inlined)
     for node in flat.node_def:
         node.input[:] = [*map(moved.tensor, data_inputs(node)), *moved.waited_for(control_inputs(node))]
     for key, tensor in function.ret.items():
         flat.ret[key] = moved.tensor(tensor)
     for key in [key for key, node in function.control_ret.items() if node in inlined]:
+        if key not in flat.signature.control_output:
+            raise ModelError(
+                f"the function {flat.signature.name!r} waits for {key!r}, which its signature does not have; export "
+                "the model again"
+            )
         del flat.control_ret[key]
         flat.signature.control_output.remove(key)
     return flat
@@ -74,20 +96,20 @@ class _Moved:
     """What is read now in the place of calls."""
 
     def __init__(self, calls: Mapping[str, Call]) -> None:
-        self._calls = calls
-        self._results = {
+        self._waited_for = {name: call.waited_for() for name, call in calls.items()}
+        results = {
             f"{name}:output:{index}": result
             for name, call in calls.items()
             for index, result in enumerate(call.results())
         }
+        try:
+            self._results = ends(results)
+        except ValueError as error:
+            raise ModelError(f"functions that a function calls give back each other's results: {error}") from error
 
     def tensor(self, name: str) -> str:
         """What took the place of the tensor `name`."""
-        for _ in range(len(self._results) + 1):
-            if name not in self._results:
-                return name
-            name = self._results[name]
-        raise ModelError(f"the functions that {name.partition(':')[0]!r} calls give back each other's results")
+        return self._results.get(name, name)
 
     def waited_for(self, controls: Sequence[str]) -> list[str]:
         """Control edges in the place of `controls`."""
@@ -96,5 +118,5 @@ class _Moved:
             name = todo.pop()
             if name not in seen:
                 seen[name] = None
-                todo += reversed(self._calls[name].waited_for() if name in self._calls else [])
-        return [f"^{name}" for name in seen if name not in self._calls]
+                todo += reversed(self._waited_for.get(name, []))
+        return [f"^{name}" for name in seen if name not in self._waited_for]

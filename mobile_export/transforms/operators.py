@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
 from mobile_export.session import import_tensorflow
@@ -35,6 +36,7 @@ def output_dtype(node: NodeDef, port: int, functions: Functions) -> int | None:
     return dtypes[port] if port < len(dtypes) else None
 
 
+@cache
 def definition_of(op: str) -> OpDef | None:
     """TensorFlow's definition of the operator `op`; None when it has none."""
     import_tensorflow()

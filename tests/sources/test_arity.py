@@ -54,6 +54,25 @@ def test_none_at_all_in_a_function() -> None:
         refuse_wrong_arity(graph)
 
 
+def test_fewer_than_any_list_could_make_up_for() -> None:
+    graph = a_graph()
+    choose = graph.nodes["choose"]
+    choose.op = "Case"
+    choose.attr.clear()
+    del choose.input[:]
+    with pytest.raises(ModelError, match="node 'choose' has 0 inputs, and Case takes at least 1"):
+        refuse_wrong_arity(graph)
+
+
+@pytest.mark.parametrize("number", [0, 99])
+@pytest.mark.parametrize("arguments", ["input_arg", "output_arg"])
+def test_functions_whose_arguments_have_no_type(arguments: str, number: int) -> None:
+    graph = a_graph()
+    getattr(graph.library.function[0].signature, arguments)[0].type = number
+    with pytest.raises(ModelError, match=r"'\w+' of the function '\w+' is of no type that TensorFlow has"):
+        refuse_wrong_arity(graph)
+
+
 def test_lists_that_say_nothing_of_their_length_are_left_to_tensorflow() -> None:
     graph = a_graph()
     graph.nodes["several"].attr["N"].s = b"three"

@@ -134,6 +134,13 @@ TRAINING = frozenset(
 )
 
 
+def graph_of(build: Callable[[], Any]) -> Graph:
+    """What `build` writes into a graph, as a GraphDef holds it."""
+    with tf.Graph().as_default() as graph:
+        build()
+    return Graph.from_graph_def(graph.as_graph_def())
+
+
 # What programs are made of
 
 

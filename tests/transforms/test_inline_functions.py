@@ -1,7 +1,7 @@
 """Functions as TensorFlow makes them, put where they are called; its place among the golden cases of the others."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ from mobile_export.graph import Graph, TensorSpec
 from mobile_export.protos import FunctionDef
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import apply, named
+from mobile_export.transforms.calls import Call
 from mobile_export.transforms.inline_functions import inline_functions
+from mobile_export.transforms.resolve_switches import resolve_switches
 
 tf = import_tensorflow()
 tf1 = tf.compat.v1
@@ -195,30 +197,101 @@ def rewire(graph: Graph, change: Callable[[FunctionDef], None]) -> Graph:
     return graph
 
 
-def test_a_function_that_calls_itself_stays() -> None:
-    graph = graph_of(lambda x: tf.function(lambda v: tf.function(lambda u: u + 1.0)(v))(x))
-    outer = next(n.attr["f"].func.name for n in graph.nodes.values() if "PartitionedCall" in n.op)
+def calling(graph: Graph, called: str) -> Graph:
+    """`graph` with functions that all call `called`, where they call one."""
 
-    def recur(function: FunctionDef) -> None:
+    def call(function: FunctionDef) -> None:
         for node in function.node_def:
             if "f" in node.attr:
-                node.attr["f"].func.name = outer
+                node.attr["f"].func.name = called
 
-    after = inline_functions(rewire(graph, recur))
-    assert [f.signature.name for f in after.library.function] == [outer]
+    return rewire(graph, call)
 
 
-def test_functions_that_grow_without_bounds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def doubled(depth: int) -> Callable[[Any], Any]:
-        if not depth:
-            return lambda v: v + 1.0
-        below = tf.function(doubled(depth - 1))
-        return lambda v: below(below(v))
+def test_functions_that_call_themselves_are_refused() -> None:
+    graph = graph_of(lambda x: tf.function(lambda v: tf.function(lambda u: u + 1.0)(v))(x))
+    outer = next(n.attr["f"].func.name for n in graph.nodes.values() if "PartitionedCall" in n.op)
+    with pytest.raises(ModelError, match=f"functions '{outer}' call themselves, or others that do, without an end"):
+        inline_functions(calling(graph, outer))
 
-    graph = graph_of(doubled(8))
-    monkeypatch.setitem(inline_functions.__globals__, "MOST_NODES", 200)
-    with pytest.raises(ModelError, match=r"node '.*' calls functions that together make more than 200 nodes"):
+
+def doubled(levels: int) -> Callable[[Any], Any]:
+    """A function that calls one twice, which calls one twice, and so on."""
+    if not levels:
+        return lambda v: v + 1.0
+    below = tf.function(doubled(levels - 1))
+    return lambda v: below(below(v))
+
+
+def always(x: Any, f: Callable[[Any], Any]) -> Any:
+    return tf1.cond(tf.constant(True), lambda: f(x), lambda: x)
+
+
+def sometimes(x: Any, f: Callable[[Any], Any]) -> Any:
+    return tf1.cond(tf.reduce_sum(x) > 0, lambda: f(x), lambda: x)
+
+
+@pytest.mark.parametrize("around", [lambda x, f: f(x), always, sometimes], ids=["call", "always", "sometimes"])
+def test_functions_that_grow_without_bounds_are_refused(
+    around: Callable[[Any, Callable[[Any], Any]], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a node of them is made."""
+    graph = graph_of(lambda x: around(x, doubled(18)))
+
+    def make(call: Call) -> NoReturn:
+        raise AssertionError(f"{call.name} was put inside")
+
+    monkeypatch.setattr(Call, "nodes", make)
+    with pytest.raises(ModelError, match=r"more than 100000 nodes, those of the functions that it calls included"):
         inline_functions(graph)
+
+
+def test_many_levels_of_functions_take_no_time() -> None:
+    """Calls of calls are found in one walk; a walk for each level would take minutes."""
+    graph = graph_of(lambda x: tf.function(lambda v: tf.function(lambda u: u + 1.0)(v))(x))
+    first = next(function for function in graph.library.function if any("f" in n.attr for n in function.node_def))
+    last = next(function for function in graph.library.function if function is not first)
+    library = type(graph.library)()
+    for level in range(2000):
+        function = library.function.add()
+        function.CopyFrom(first)
+        function.signature.name = f"level{level}"
+        call = next(node for node in function.node_def if "f" in node.attr)
+        call.attr["f"].func.name = f"level{level + 1}" if level < 1999 else last.signature.name
+    library.function.add().CopyFrom(last)
+    graph.library = library
+    next(n for n in graph.nodes.values() if "PartitionedCall" in n.op).attr["f"].func.name = "level0"
+    after = inline_functions(graph)
+    assert [node.op for node in after.nodes.values() if node.op.startswith("Add")] == ["AddV2"]
+    assert not after.library.function
+
+
+@pytest.mark.parametrize("kind", ["Case", "If"])
+def test_a_branch_without_a_condition_stays(kind: str) -> None:
+    graph = graph_of(lambda x: x + 1.0)
+    graph.nodes["y"].op = kind
+    del graph.nodes["y"].input[:]
+    assert inline_functions(graph).nodes["y"].op == kind
+
+
+def test_a_case_without_branches_stays() -> None:
+    graph = graph_of(lambda x: tf.switch_case(default(1), [lambda: x, lambda: x + 1.0]))
+    graph = resolve_switches(graph)
+    case = next(node for node in graph.nodes.values() if "Case" in node.op)
+    case.attr["branches"].Clear()
+    assert case.name in inline_functions(graph).nodes
+
+
+def test_an_effect_that_no_signature_has_is_refused() -> None:
+    graph = graph_of(lambda x: sometimes(x, doubled(1)))
+
+    def wait(function: FunctionDef) -> None:
+        for node in function.node_def:
+            if "f" in node.attr:
+                function.control_ret["effect"] = node.name
+
+    with pytest.raises(ModelError, match=r"function '\w+' waits for 'effect', which its signature does not have"):
+        inline_functions(rewire(graph, wait))
 
 
 def test_an_operator_that_is_not_known_is_named() -> None:
