@@ -232,7 +232,7 @@ class Graph:
     def used_functions(self) -> list[FunctionDef]:
         """The functions of the library that nodes call, one through another; those of gradients are for training."""
         functions = {function.signature.name: function for function in self.library.function}
-        todo = [name for node in self.nodes.values() for name in called_functions(node)]
+        todo = [name for node in self.nodes.values() for name in called_functions(node)] if functions else []
         used: set[str] = set()
         while todo:
             name = todo.pop()
@@ -247,10 +247,13 @@ class Graph:
         Raises:
             ModelError: a cycle that passes no NextIteration.
         """
-        waiting = {name: len({node_name(i) for i in self._forward_inputs(node)}) for name, node in self.nodes.items()}
+        waiting: dict[str, int] = {}
         readers: dict[str, list[str]] = defaultdict(list)
         for name, node in self.nodes.items():
-            for source in dict.fromkeys(node_name(i) for i in self._forward_inputs(node)):
+            sources = dict.fromkeys(map(node_name, node.input))
+            forward = [s for s in sources if s in self.nodes and self.nodes[s].op not in LOOP_OPS]
+            waiting[name] = len(forward)
+            for source in forward:
                 readers[source].append(name)
         ready = [name for name, count in waiting.items() if not count]
         order = []
@@ -264,12 +267,6 @@ class Graph:
             stuck = sorted(set(self.nodes) - set(order))
             raise ModelError(f"the graph has a cycle through {', '.join(map(repr, stuck[:5]))}")
         return order
-
-    def _forward_inputs(self, node: NodeDef) -> Iterator[str]:
-        for name in node.input:
-            source = self.producer(name)
-            if source is not None and source.op not in LOOP_OPS:
-                yield name
 
     def problems(self) -> list[str]:
         """What makes this graph ill-formed, one sentence each; empty when it is sound."""

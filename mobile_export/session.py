@@ -77,7 +77,7 @@ class Session:
         with self._tf_graph.as_default():
             try:
                 self._tf.import_graph_def(_with_placeholders(graph, large), name="")
-            except (ValueError, self._tf.errors.OpError) as error:
+            except (ValueError, TypeError, self._tf.errors.OpError) as error:
                 raise ModelError(f"TensorFlow does not accept the graph: {_first_line(error)}") from error
         self._session = self._tf.compat.v1.Session(graph=self._tf_graph, config=self._config())
         self._callables: dict[tuple[str, ...], Any] = {}

@@ -49,7 +49,9 @@ _SEVERAL = frozenset(
 )
 """All of whose results are answers."""
 
-_FUNCTION_NAMES = re.compile(r"(clip_by_value|expand_dims|one_hot|strided_slice|truediv|unstack)(_\d+)?")
+_FUNCTION_NAMES = re.compile(
+    r"(clip_by_value|control_dependency|expand_dims|one_hot|strided_slice|truediv|unstack)(_\d+)?"
+)
 """Names that TensorFlow's Python functions give, besides those of operators."""
 
 _CUSTOMARY = re.compile(
@@ -116,14 +118,14 @@ class _Answers:
                 read[reader].append(name)
         sinks = {name for name, count in waiting.items() if not count and name not in apart}
         while True:
-            feeding = {n for n in sinks if self.readers[n] and self.readers[n] <= updates}
+            feeding = {n for n in sinks if self.readers[n] and self.readers[n] <= updates and not self._scores(n)}
             silent = {n for n in sinks if not self.is_held(n) or not self.cones.answers(n)}
             first_steps = {n for n in sinks if self.readers[n] and self._is_first_step(n, steps, len(sinks) == 1)}
             peeled = feeding | silent | first_steps or self._class_numbers(sinks)
             if not peeled:
                 return [name for name in self._graph.nodes if name in sinks]
             updates |= feeding
-            steps |= {n for n in first_steps if self._graph.nodes[n].op not in _METRIC_OPS}
+            steps |= {n for n in first_steps if self._graph.nodes[n].op not in _METRIC_OPS - _ARITHMETIC}
             sinks -= peeled
             for name in (before for reader in peeled for before in read[reader]):
                 waiting[name] -= 1
@@ -219,6 +221,10 @@ class _Answers:
         operands = [self.cones[node_name(i)] for i in data_inputs(node)]
         changing = [cone for cone in operands if cone.placeholders or cone.variable]
         return node.op in _ARITHMETIC and len(changing) == 1 and self.readers[name] <= steps | self._updates
+
+    def _scores(self, name: str) -> bool:
+        """Whether the node makes scores of a layer's answers: a metric's variables may be all that those go into."""
+        return self._graph.nodes[name].op in ("Sigmoid", "Softmax") and self.cones.answers(name)
 
     def _class_numbers(self, sinks: Collection[str]) -> set[str]:
         """Numbers of classes in a training graph, where the scores that they are made of are there as well."""

@@ -12,7 +12,9 @@ from mobile_export.protos import NodeDef
 _UPDATES = re.compile(
     r"(Assign|Scatter(Nd)?(Add|Sub|Update)|(Resource)?(Sparse)?Apply|Resource(Scatter|Apply)|.*Grad(V\d)?$)"
 )
-_UPDATE_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables(_\d+)?)/")
+_UPDATE_SCOPE = re.compile(
+    r"(^|/)(gradients|save|report_uninitialized_variables|Adadelta|Adagrad|Adam|Adamax|Nadam|RMSprop|SGD)(_\d+)?/"
+)
 _LOSS = re.compile(
     r"(?<!g)loss(?!less)|cross_entropy|accuracy|(?<!sym)metric|zero_fraction|mean_squared_error|absolute_difference",
     re.I,

@@ -31,8 +31,6 @@ def refuse_recursion(graph: Graph) -> None:
     Raises:
         ModelError: names the functions.
     """
-    if not graph.library.function:
-        return
     used = {function.signature.name: function for function in graph.used_functions()}
     finite = set(innermost_first(used))
     endless = [repr(name) for name in used if name not in finite]

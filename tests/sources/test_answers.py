@@ -165,6 +165,28 @@ def measured() -> None:
     minimize(tf1.losses.log_loss(tf.cast(y, tf.float32), score))
 
 
+def compiled() -> None:
+    """As Keras writes it: the loss is of the logits, and a metric's variables are all that takes the scores."""
+    x, y = image(), labels()
+    logits = dense(tf.nn.relu(dense(x, 8, "hidden")), 3, "dense")
+    scores = tf.nn.softmax(logits, name="dense/Softmax")
+    with tf1.name_scope("training/Adam"):
+        for gradient in tf.gradients(classified(logits, y), tf1.trainable_variables()):
+            tf.identity(gradient)
+    right = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(scores, 1), y), tf.float32))
+    tf1.assign_add(variable("total", trainable=False), right)
+
+
+def segmented() -> None:
+    """The picture in the summary, and the metric, are made of the logits."""
+    x, y = image(), tf1.placeholder(tf.int64, [None, 6], "mask")
+    logits = tf.reshape(dense(tf.nn.relu(dense(x, 8, "hidden")), 18, "dense"), [-1, 6, 3], name="logits")
+    best_class = tf.argmax(logits, 2, name="pred")
+    tf1.summary.image("pred", tf.cast(tf.reshape(best_class, [-1, 2, 3, 1]) * 100, tf.uint8))
+    tf1.metrics.mean_iou(y, best_class, 3)
+    minimize(classified(logits, y))
+
+
 def watched() -> None:
     """Summaries of activations and of pictures made for them; a Print on the way."""
     x, y = image(), tf1.placeholder(tf.float32, [None, 6], "clean")
@@ -307,6 +329,8 @@ def counted() -> None:
         (face, ["embeddings:0", "Logits/add:0"], ["image:0"]),
         (estimator, ["softmax_tensor:0"], []),
         (measured, ["score:0"], ["image:0"]),
+        (compiled, ["dense/Softmax:0"], ["image:0"]),
+        (segmented, ["logits:0"], ["image:0"]),
         (watched, ["Tanh:0"], ["image:0"]),
         (clipped, ["Softmax:0"], ["image:0"]),
         (binary, ["Sigmoid:0"], ["image:0"]),

@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
+from mobile_export.graph import Graph
+from mobile_export.protos import NodeDef
+from mobile_export.sources.forward import forward_graph
+from mobile_export.sources.trained import Trained
+from mobile_export.target import Model
 from tests.sources.training import (
     ROWS,
     Net,
@@ -384,3 +389,26 @@ def test_a_refusal_says_where_to_cut(tmp_path: Path) -> None:
 def test_what_the_target_says_must_fit(model: dict[str, Any], said: str, pristine: Saved) -> None:
     with pytest.raises(ModelError, match=re.escape(said)):
         load(pristine.prefix, **model)
+
+
+def test_networks_that_no_phone_runs_are_refused_and_what_is_beside_them_is_not() -> None:
+    nodes = [NodeDef(name=f"n{k}", op="Relu", input=[f"n{k - 1}" if k else "x"]) for k in range(100_001)]
+    nodes.append(NodeDef(name="x", op="Placeholder"))
+    nodes[-1].attr["dtype"].type = 1
+    for node in nodes[:-1]:
+        node.attr["T"].type = 1
+    whole = Trained(Graph({node.name: node for node in nodes}), dict[str, Any]().__getitem__)
+
+    def model(output: str) -> Model:
+        return Model.model_validate(
+            {
+                "source": "m.pb",
+                "inputs": ({"name": "x", "tensor": "x:0"},),
+                "outputs": ({"name": "y", "tensor": output},),
+            },
+            context={"folder": Path()},
+        )
+
+    with pytest.raises(ModelError, match="what computes the outputs has more than 100000 nodes"):
+        forward_graph(whole, model("n100000:0"))
+    assert len(forward_graph(whole, model("n3:0")).nodes) == 5

@@ -12,7 +12,7 @@ from mobile_export.graph import Graph
 from mobile_export.protos import NodeDef
 from mobile_export.sources import signature
 from mobile_export.target import Choices, load_target
-from tests.sources.training import Net, assert_serves, dense, load, save, tf, tf1, trained, variable
+from tests.sources.training import Net, assert_serves, dense, graph_of, load, save, tf, tf1, trained, variable
 
 
 def image() -> Any:
@@ -37,6 +37,17 @@ def test_public_names(tensors: Sequence[str], names: Sequence[str]) -> None:
     graph = Graph()
     graph.nodes = {name: NodeDef(name=name, op="Softmax") for name in (tensor.partition(":")[0] for tensor in tensors)}
     assert signature.public_names(graph, tensors) == names
+
+
+def test_what_a_pipeline_brings_is_called_as_its_identities_call_it() -> None:
+    def build() -> None:
+        x, y = tf1.train.batch([tf.zeros([6]), tf.zeros([], tf.int64)], 4)
+        tf.nn.softmax(dense(tf.identity(tf.identity(x, "image_batch"), "input"), 3, "dense"), name="scores")
+        tf.identity(y, "labels")
+
+    graph = graph_of(build)
+    graph.outputs = (signature.declared(graph, "scores", "scores:0"),)
+    assert [(found.tensor, found.likely) for found in signature.rank_inputs(graph)] == [("input:0", True)]
 
 
 # Where it is not clear

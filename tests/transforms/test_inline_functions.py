@@ -231,12 +231,30 @@ def sometimes(x: Any, f: Callable[[Any], Any]) -> Any:
     return tf1.cond(tf.reduce_sum(x) > 0, lambda: f(x), lambda: x)
 
 
+def deepen(graph: Graph, levels: int) -> None:
+    """Put copies of the innermost function that calls between it and what it calls."""
+    calling = [f for f in graph.library.function if any("f" in node.attr for node in f.node_def)]
+    names = {f.signature.name for f in calling}
+    first = next(f for f in calling if not any(n.attr["f"].func.name in names for n in f.node_def if "f" in n.attr))
+    for level in range(levels):
+        copy = graph.library.function.add()
+        copy.CopyFrom(first)
+        copy.signature.name = f"level{level}"
+        for node in copy.node_def if level else ():
+            if "f" in node.attr:
+                node.attr["f"].func.name = f"level{level - 1}"
+    for node in first.node_def:
+        if "f" in node.attr:
+            node.attr["f"].func.name = f"level{levels - 1}"
+
+
 @pytest.mark.parametrize("around", [lambda x, f: f(x), always, sometimes], ids=["call", "always", "sometimes"])
 def test_functions_that_grow_without_bounds_are_refused(
     around: Callable[[Any, Callable[[Any], Any]], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before a node of them is made."""
-    graph = graph_of(lambda x: around(x, doubled(18)))
+    graph = graph_of(lambda x: around(x, doubled(2)))
+    deepen(graph, 200)
 
     def make(call: Call) -> NoReturn:
         raise AssertionError(f"{call.name} was put inside")
@@ -249,18 +267,7 @@ def test_functions_that_grow_without_bounds_are_refused(
 def test_many_levels_of_functions_take_no_time() -> None:
     """Calls of calls are found in one walk; a walk for each level would take minutes."""
     graph = graph_of(lambda x: tf.function(lambda v: tf.function(lambda u: u + 1.0)(v))(x))
-    first = next(function for function in graph.library.function if any("f" in n.attr for n in function.node_def))
-    last = next(function for function in graph.library.function if function is not first)
-    library = type(graph.library)()
-    for level in range(2000):
-        function = library.function.add()
-        function.CopyFrom(first)
-        function.signature.name = f"level{level}"
-        call = next(node for node in function.node_def if "f" in node.attr)
-        call.attr["f"].func.name = f"level{level + 1}" if level < 1999 else last.signature.name
-    library.function.add().CopyFrom(last)
-    graph.library = library
-    next(n for n in graph.nodes.values() if "PartitionedCall" in n.op).attr["f"].func.name = "level0"
+    deepen(graph, 1000)
     after = inline_functions(graph)
     assert [node.op for node in after.nodes.values() if node.op.startswith("Add")] == ["AddV2"]
     assert not after.library.function
