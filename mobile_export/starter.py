@@ -267,7 +267,7 @@ def _outputs(found: Inspection, ready: Ready) -> Iterator[list[str]]:
 
 
 def _output(named: Output, spec: TensorSpec, why: str) -> list[str]:
-    lines = ["[[model.outputs]]", _key("name", named.name, "; ".join(filter(None, [_type(spec), why])))]
+    lines = [*_comment(why), "[[model.outputs]]", _key("name", named.name, _type(spec))]
     lines += [_key("tensor", named.tensor)] if named.tensor is not None else []
     if spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] > 1:
         lines += _commented(
@@ -280,12 +280,9 @@ def _candidates(kind: str, edges: Iterable[Edge]) -> list[str]:
     lines: list[str] = []
     for edge in edges:
         spec = edge.spec
-        lines += [
-            f"[[model.{kind}s]]",
-            _key("name", spec.name, f"{_type(spec)}; {edge.why}"),
-            _key("tensor", spec.tensor),
-        ]
-    return _commented(lines)
+        keys = [f"[[model.{kind}s]]", _key("name", spec.name, _type(spec)), _key("tensor", spec.tensor)]
+        lines += [*_comment(edge.why), *_commented(keys)]
+    return lines
 
 
 def _type(spec: TensorSpec) -> str:
