@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from mobile_export.graph import Graph, node_name
+from mobile_export.network.forward import find_inputs
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.sources import detect
-from mobile_export.sources.forward import find_inputs
 from mobile_export.target import Model, Output
 from mobile_export.transforms import DEFAULT, INFERENCE, apply, named, relative_difference
 

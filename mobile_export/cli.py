@@ -163,8 +163,8 @@ def inspect(
     output: Format = "text",
 ) -> None:
     """Show what a model is: inputs and outputs, the network in it, and which formats can hold it."""
-    from mobile_export.inspection import FLOAT32, inspect_model
-    from mobile_export.report.inspection import inspection_json, inspection_lines
+    from mobile_export.inspection.inspect import FLOAT32, inspect_model
+    from mobile_export.inspection.report import inspection_json, inspection_lines
     from mobile_export.workers import default_jobs
 
     described = _model(
@@ -195,7 +195,7 @@ def init(
     output: Format = "text",
 ) -> None:
     """Write a target file for a model that builds as it is, with comments on what else there is."""
-    from mobile_export.starter import file_for, name_for, start
+    from mobile_export.inspection.starter import file_for, name_for, start
     from mobile_export.workers import default_jobs
 
     name = name_for(model) if name is None else name
@@ -225,7 +225,7 @@ def _model(
     folder: Path,
 ) -> "Model":
     """What the options of a command say of its model; Python code is looked for in `folder`."""
-    from mobile_export.inspection import model_of
+    from mobile_export.inspection.inspect import model_of
 
     keys = {
         "checkpoint": checkpoint,

@@ -22,6 +22,7 @@ from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.metrics import METRICS
+from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.ops import RUNNABLE
 from mobile_export.runner import Edge, Runner, run_samples
 from mobile_export.safety import refuse_unlisted
@@ -29,7 +30,6 @@ from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.sampling import gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
-from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Artifact, Evaluation, Target
 from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named, relative_difference
 from mobile_export.transforms.element_shapes import fix_element_shapes

@@ -15,10 +15,10 @@ from pathlib import Path
 from mobile_export.classic.flags import Flags, flag
 from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
 from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name, total_bytes
+from mobile_export.network.freeze import freeze
 from mobile_export.ops import VARIABLES
 from mobile_export.session import Session
 from mobile_export.sources import SOURCES
-from mobile_export.sources.freeze import freeze
 from mobile_export.sources.graph_file import LARGEST, read_graph, read_restore_op
 from mobile_export.sources.variables import Variables, open_checkpoint
 from mobile_export.target import Model

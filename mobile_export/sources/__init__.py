@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Protocol
 
 from mobile_export.errors import ModelError, TargetError
+from mobile_export.network.trained import Trained
 from mobile_export.sources.checkpoint import Checkpoint
 from mobile_export.sources.graphdef import GraphFile
 from mobile_export.sources.keras import Keras
 from mobile_export.sources.object_checkpoint import ObjectCheckpoint
 from mobile_export.sources.saved_model import SavedModelFolder
-from mobile_export.sources.trained import Trained
 from mobile_export.target import Model
 
 

@@ -3,12 +3,19 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from mobile_export.checkpoints.prefix import (
+    checkpoint_file,
+    checkpoints_in,
+    find_checkpoint,
+    is_v2,
+    prefix_of,
+    v1_files,
+)
+from mobile_export.checkpoints.table import ends_as_table
 from mobile_export.errors import ModelError
+from mobile_export.network.trained import Trained
 from mobile_export.sources.graph_file import read_graph
 from mobile_export.sources.message_file import check_size
-from mobile_export.sources.prefix import checkpoint_file, checkpoints_in, find_checkpoint, is_v2, prefix_of, v1_files
-from mobile_export.sources.table import ends_as_table
-from mobile_export.sources.trained import Trained
 from mobile_export.sources.variables import Variables, open_checkpoint, values
 from mobile_export.target import Model
 

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
 from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.message_text import parse_text
-from mobile_export.sources.table import hint
 
 LARGEST = (1 << 31) - 1
 """Bytes of the largest message that protobuf reads."""

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mobile_export.errors import ModelError
+from mobile_export.network.trained import Trained
 from mobile_export.sources.builder import Blank, build, listed
 from mobile_export.sources.concrete import brief, is_keras, trace
 from mobile_export.sources.keras_code import refuse_code
 from mobile_export.sources.keras_file import CONFIG, KerasFile, kind, open_keras
 from mobile_export.sources.keras_import import Generation, import_keras
 from mobile_export.sources.keras_layers import check_order
-from mobile_export.sources.trained import Trained
 from mobile_export.target import Model, UserCode
 from mobile_export.user_code import load_code
 

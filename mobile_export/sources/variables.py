@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mobile_export.checkpoints.bundle import Bundle
+from mobile_export.checkpoints.prefix import find_checkpoint, is_v2
+from mobile_export.checkpoints.v1_checkpoint import V1Checkpoint
+from mobile_export.checkpoints.weights import Weights
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, node_name
+from mobile_export.network.answers import find_outputs
 from mobile_export.ops import VARIABLES
-from mobile_export.sources.answers import find_outputs
-from mobile_export.sources.bundle import Bundle
-from mobile_export.sources.prefix import find_checkpoint, is_v2
 from mobile_export.sources.restore import Place, places
-from mobile_export.sources.v1_checkpoint import V1Checkpoint
-from mobile_export.sources.weights import Weights
 from mobile_export.target import Model
 from mobile_export.tensors import Array, read_shape
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
+from mobile_export.network.forward import forward_graph
 from mobile_export.protos import GraphDef
 from mobile_export.session import import_tensorflow
 from mobile_export.sources import source_of
-from mobile_export.sources.forward import forward_graph
 from mobile_export.target import Model
 from tests.e2e.conftest import tree
 from tests.sources import keras_models, training

@@ -194,7 +194,9 @@ def test_several_heads_are_listed_to_choose_from(tmp_path: Path, mobile_export) 
     assert "float32[384,2]" in ran.err
 
 
-@pytest.mark.parametrize("model", ["cifar_cnn/cifar_saved_model", "mtcnn/RNet_landmark/RNet-14", "kws_ds_cnn/DS_CNN_S.pb"])
+@pytest.mark.parametrize(
+    "model", ["cifar_cnn/cifar_saved_model", "mtcnn/RNet_landmark/RNet-14", "kws_ds_cnn/DS_CNN_S.pb"]
+)
 def test_what_init_writes_builds_as_it_is(model: str, tmp_path: Path, mobile_export) -> None:
     target = tmp_path / "t.toml"
     ran = mobile_export("init", MODELS / model, "--out", target)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mobile_export.sources.table import checksum
+from mobile_export.checkpoints.table import checksum
 
 tf1 = tf.compat.v1
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mobile_export.network.forward import forward_graph
 from mobile_export.session import Session
 from mobile_export.sources import source_of
-from mobile_export.sources.forward import forward_graph
 from mobile_export.sources.keras_import import import_keras
 from mobile_export.target import Model
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobile_export.checkpoints.bundle import Bundle
+from mobile_export.checkpoints.table import read_index
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto
 from mobile_export.session import import_tensorflow
 from mobile_export.sources import detect, source_of
-from mobile_export.sources.bundle import Bundle
-from mobile_export.sources.table import read_index
 from tests.sources.checkpoints import block, table
 from tests.sources.keras_models import (
     GENERATIONS,

@@ -12,11 +12,11 @@ import pytest
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec
+from mobile_export.network.forward import forward_graph
+from mobile_export.network.trained import Trained
 from mobile_export.protos import AssetFileDef, SavedModel
 from mobile_export.session import Session
 from mobile_export.sources import detect, source_of
-from mobile_export.sources.forward import forward_graph
-from mobile_export.sources.trained import Trained
 from mobile_export.target import Model
 from tests.sources.training import ROWS, dense, load, tf, tf1, variable
 

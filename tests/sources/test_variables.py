@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
+from mobile_export.network.trained import Trained
 from mobile_export.protos import GraphDef, MetaGraphDef
 from mobile_export.sources import source_of
-from mobile_export.sources.trained import Trained
 from mobile_export.sources.variables import SHADOW
 from mobile_export.target import Model
 from tests.sources.training import Net, Saved, assert_serves, dense, load, mlp, save, tf, tf1, trained, variable

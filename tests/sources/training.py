@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mobile_export.graph import Graph
+from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.protos import MetaGraphDef
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.sources import source_of
-from mobile_export.sources.forward import find_inputs, forward_graph
 from mobile_export.target import Model
 from mobile_export.transforms import INFERENCE, apply, named
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from mobile_export import workers
 from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
-from mobile_export.findings import Edge, Edges, Inspection, Ready, Seen, Verdict
 from mobile_export.formats import FORMATS
 from mobile_export.graph import TensorSpec, format_shape
-from mobile_export.inspection import inspect_model
+from mobile_export.inspection.findings import Edge, Edges, Inspection, Ready, Seen, Verdict
+from mobile_export.inspection.inspect import inspect_model
 from mobile_export.target import Input, Model, Output
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")

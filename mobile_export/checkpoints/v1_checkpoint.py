@@ -13,12 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
+from mobile_export.checkpoints.prefix import v1_files
+from mobile_export.checkpoints.slices import (
+    NOT_THE_SUM,
+    Extents,
+    UnfitSlices,
+    assemble,
+    place_of,
+    read_extents,
+    slice_key,
+)
+from mobile_export.checkpoints.table import Table
+from mobile_export.checkpoints.weights import no_such_variable, not_numeric
 from mobile_export.errors import ModelError
 from mobile_export.protos import DecodeError, SavedTensorSlices
-from mobile_export.sources.prefix import v1_files
-from mobile_export.sources.slices import NOT_THE_SUM, Extents, UnfitSlices, assemble, place_of, read_extents, slice_key
-from mobile_export.sources.table import Table
-from mobile_export.sources.weights import no_such_variable, not_numeric
 from mobile_export.tensors import Array, listed_values, numpy_dtype, read_shape
 
 _SHARD = re.compile(r".*-(\d{5})-of-(\d{5})", re.DOTALL)

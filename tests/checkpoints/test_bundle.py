@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mobile_export.checkpoints.bundle import Bundle
+from mobile_export.checkpoints.prefix import find_checkpoint
+from mobile_export.checkpoints.slices import slice_key
+from mobile_export.checkpoints.table import checksum
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto
-from mobile_export.sources.bundle import Bundle
-from mobile_export.sources.prefix import find_checkpoint
-from mobile_export.sources.slices import slice_key
-from mobile_export.sources.table import checksum
 from tests.sources.checkpoints import block, handle, save_variables, sealed, table, variables, varint
 
 tf1 = tf.compat.v1
@@ -177,7 +177,7 @@ def test_values_are_views_of_the_file(pristine: Path) -> None:
 
 def test_tensorflow_is_not_imported(pristine: Path) -> None:
     code = (
-        "import pathlib, sys; from mobile_export.sources.bundle import Bundle;"
+        "import pathlib, sys; from mobile_export.checkpoints.bundle import Bundle;"
         f"print(Bundle.open(pathlib.Path({str(pristine)!r})).read('b'), 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.findings import Edge, Edges, Inspection, Network, Ready, Seen, Verdict
 from mobile_export.graph import TensorSpec
-from mobile_export.report.inspection import inspection_json, inspection_lines
+from mobile_export.inspection.findings import Edge, Edges, Inspection, Network, Ready, Seen, Verdict
+from mobile_export.inspection.report import inspection_json, inspection_lines
 from mobile_export.target import Model
 
 IMAGE = TensorSpec("image", "image:0", "float32", (-1, 28, 28, 1))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobile_export.sources.cones import training_switches
+from mobile_export.network.cones import training_switches
 from tests.sources.training import graph_of, tf, tf1
 
 

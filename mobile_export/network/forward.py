@@ -11,12 +11,12 @@ import numpy as np
 from mobile_export.advice import naming_cuts
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
+from mobile_export.network import answers, signature
+from mobile_export.network.cones import training_switches
+from mobile_export.network.freeze import freeze
+from mobile_export.network.trained import Trained
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.safety import refuse_perilous
-from mobile_export.sources import answers, signature
-from mobile_export.sources.cones import training_switches
-from mobile_export.sources.freeze import freeze
-from mobile_export.sources.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.tensors import numpy_dtype
 from mobile_export.transforms.add_default_attributes import add_default_attributes

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from mobile_export import trial, workers
-from mobile_export.discovery import find_network
+from mobile_export import workers
 from mobile_export.errors import ModelError
-from mobile_export.findings import Ready
 from mobile_export.graph import TensorSpec
+from mobile_export.inspection import trial
+from mobile_export.inspection.discovery import find_network
+from mobile_export.inspection.findings import Ready
 from mobile_export.sources import source_of
 from mobile_export.target import Model
 from tests.sources.training import Net, dense, mlp, save, tf, tf1, trained

@@ -13,10 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_export.errors import ModelError
-from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
-from mobile_export.sources.prefix import checkpoint_file
-from mobile_export.sources.slices import (
+from mobile_export.checkpoints.prefix import checkpoint_file
+from mobile_export.checkpoints.slices import (
     NOT_THE_SUM,
     Extents,
     UnfitSlices,
@@ -25,8 +23,10 @@ from mobile_export.sources.slices import (
     read_extents,
     slice_key,
 )
-from mobile_export.sources.table import checksum, hint, read_index
-from mobile_export.sources.weights import no_such_variable, not_numeric
+from mobile_export.checkpoints.table import checksum, hint, read_index
+from mobile_export.checkpoints.weights import no_such_variable, not_numeric
+from mobile_export.errors import ModelError
+from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
 from mobile_export.tensors import MOST_DIMENSIONS, Array, dtype_number, numpy_dtype, read_shape
 
 _HEADER = b""

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mobile_export import census
 from mobile_export.graph import Graph
+from mobile_export.inspection import census
 from tests.sources.training import Net, dense, load, save, tf, tf1, trained
 
 

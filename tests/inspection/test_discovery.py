@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.discovery import Found, find_network
+from mobile_export.inspection.discovery import Found, find_network
 from mobile_export.sources import source_of
 from mobile_export.target import Model
 from tests.sources.training import Net, dense, mlp, save, tf, tf1, trained

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mobile_export.checkpoints.prefix import find_checkpoint
+from mobile_export.checkpoints.slices import slice_key
+from mobile_export.checkpoints.v1_checkpoint import V1Checkpoint
 from mobile_export.errors import ModelError
 from mobile_export.protos import SavedTensorSlices
-from mobile_export.sources.prefix import find_checkpoint
-from mobile_export.sources.slices import slice_key
-from mobile_export.sources.v1_checkpoint import V1Checkpoint
 from tests.sources.checkpoints import block, save_variables, table, tf1, variables
 
 V1 = tf1.train.SaverDef.V1
@@ -130,7 +130,7 @@ def test_v2_is_taken_where_there_are_both(tmp_path: Path) -> None:
 
 def test_tensorflow_is_not_imported(pristine: Path) -> None:
     script = (
-        "import pathlib, sys; from mobile_export.sources.v1_checkpoint import V1Checkpoint;"
+        "import pathlib, sys; from mobile_export.checkpoints.v1_checkpoint import V1Checkpoint;"
         f"print(V1Checkpoint.open(pathlib.Path({str(pristine)!r})).read('parts').shape, 'tensorflow' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

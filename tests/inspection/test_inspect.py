@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.inspection import inspect_model, model_of
+from mobile_export.inspection.inspect import inspect_model, model_of
 from tests.sources.training import mlp, save, tf
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from math import prod
 
-from mobile_export.findings import Network
 from mobile_export.graph import Graph, node_name
+from mobile_export.inspection.findings import Network
 from mobile_export.ops import LOSSES, VARIABLES
 from mobile_export.protos import NodeDef
 from mobile_export.safety import all_nodes

@@ -7,11 +7,11 @@ from typing import Literal
 from mobile_export.advice import described
 from mobile_export.cuts import Obstacle, cut, unportable
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.findings import Edge, Edges
 from mobile_export.graph import Graph, TensorSpec
-from mobile_export.sources import answers, signature
-from mobile_export.sources.forward import find_inputs, forward_graph
-from mobile_export.sources.trained import Trained
+from mobile_export.inspection.findings import Edge, Edges
+from mobile_export.network import answers, signature
+from mobile_export.network.forward import find_inputs, forward_graph
+from mobile_export.network.trained import Trained
 from mobile_export.target import Constant, Input, Model, Output
 from mobile_export.transforms import INFERENCE, apply, named
 from mobile_export.transforms.patterns import drop_unused_functions

@@ -8,8 +8,8 @@ import pytest
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec
+from mobile_export.network.freeze import freeze
 from mobile_export.session import Session
-from mobile_export.sources.freeze import freeze
 from mobile_export.sources.restore import Place
 from tests.sources.training import ROWS, tf, tf1, variable
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mobile_export.sources import signature
-from mobile_export.sources.answers import find_outputs, rank_outputs
-from mobile_export.sources.signature import Candidate
+from mobile_export.network import signature
+from mobile_export.network.answers import find_outputs, rank_outputs
+from mobile_export.network.signature import Candidate
 from tests.loops import control_flow, recurrent
 from tests.sources.training import dense, graph_of, load, mlp, tf, tf1, trained, variable
 

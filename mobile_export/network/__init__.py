@@ -1,0 +1,1 @@
+"""From a model as it was saved, training and all, to the network that is served."""
