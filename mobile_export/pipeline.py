@@ -23,7 +23,7 @@ from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.metrics import METRICS
 from mobile_export.network.forward import find_inputs, forward_graph
-from mobile_export.ops import RUNNABLE
+from mobile_export.ops import RANDOM, RUNNABLE
 from mobile_export.runner import Edge, Runner, run_samples
 from mobile_export.safety import refuse_unlisted
 from mobile_export.samples import Samples, load_samples, save_samples
@@ -117,7 +117,15 @@ def prepare(target: Target, folder: Path) -> Prepared:
     frozen_size = optimized.to_graph_def(without=optimized.constants).ByteSize() + total_bytes(optimized.constants)
     parameters = sum(array.size for array in optimized.constants.values() if array.dtype.kind == "f")
     transforms = (*inferring, *rewritten)
-    return Prepared(form, trained.notes, optimized.inputs, optimized.outputs, transforms, parameters, frozen_size)
+    return Prepared(
+        form,
+        (*trained.notes, *_dropped(graph, served)),
+        optimized.inputs,
+        optimized.outputs,
+        transforms,
+        parameters,
+        frozen_size,
+    )
 
 
 def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
@@ -167,6 +175,15 @@ def _refuse_unusable(graph: Graph, served: Graph) -> None:
         if 0 in (spec.shape or ()):
             shape = format_shape(spec.shape)
             raise ModelError(f"{kind} {spec.name!r} is {spec.dtype}{shape}, which holds nothing; leave it out")
+
+
+def _dropped(graph: Graph, served: Graph) -> list[str]:
+    """What to say of dropout that was live in the graph as it was saved."""
+    live = [name for name, node in graph.nodes.items() if node.op in RANDOM and name not in served.nodes]
+    if not live:
+        return []
+    more = f" and {len(live) - 1} more" if len(live) > 1 else ""
+    return [f"dropout was live in the graph (node {live[0]!r}{more}) and is taken out; files are compared without it"]
 
 
 def _refuse_random(served: Graph) -> None:

@@ -4,9 +4,11 @@ Large constants are fed, not serialized: the session's graph holds placeholders 
 costs no copy of it. The session optimizes nothing, so that answers do not depend on what TensorFlow felt like fusing.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,13 +41,27 @@ def import_tensorflow() -> Any:
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # whatever the user's is: it would change bytes
     os.environ["KERAS_BACKEND"] = "tensorflow"  # TensorFlow imports Keras, which asks for it once, here
     try:
-        import tensorflow
+        with _silence() if "tensorflow" not in sys.modules else contextlib.nullcontext():
+            import tensorflow
     except ImportError as error:
         raise MissingToolError(
             f'TensorFlow cannot be imported ({error}); run: pip install "mobile-export[convert]"'
         ) from error
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """TensorFlow's C++ greets on stderr before any log level is read."""
+    nothing, stderr = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nothing)
 
 
 _HEADING = re.compile(r"Graph execution error:|Detected at node|Node: |\d+ root error|Original stack trace|\[\[")

@@ -422,6 +422,8 @@ def _explain(detail: ErrorDetails) -> str:
         return f"{key}: missing; add it"
     if detail["type"] == "value_error":
         return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    if detail["type"] == "tuple_type":
+        return f"{key}: write a list, in brackets (it is {detail['input']!r})"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r})"
 
 

@@ -1,7 +1,7 @@
 """The same answers as the reference, as far as the precision allows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
     if missing:
         return [Measurement("sqnr", NAN, 0.0, True, f"output {missing[0]!r} is missing")]
     pairs = [_Pair.of(evidence.reference[name], evidence.answers[name]) for name in evidence.reference]
+    if any(pair.moves for pair in pairs):
+        pairs = [replace(pair, still=not pair.moves and pair.counts) for pair in pairs]
     defaults = DEFAULTS[evidence.precision]
     found = [
         measured(
@@ -44,7 +46,7 @@ def parity(evidence: Evidence, limits: Limits) -> list[Measurement]:
             _worst(name, function, pairs),
             limits,
             defaults.get(name),
-            _note(pairs, evidence.drawn) if name == "sqnr" else "",
+            _note(dict(zip(evidence.reference, pairs, strict=True)), evidence.drawn) if name == "sqnr" else "",
         )
         for name, function in MEASURES.items()
     ]
@@ -65,12 +67,28 @@ def _top1_agreement(pairs: list["_Pair"], limits: Limits) -> list[Measurement]:
 class _Pair:
     """One output: reference and artifact as float64 of shape [samples, values].
 
-    `chooses`: whether it is one score a class, or the number of a class.
+    Attributes:
+        chooses: whether it is one score a class, or the number of a class.
+        still: whether it is a count, such as a number of boxes, that is the same for every sample while others are
+            not; then it is judged by its magnitude.
     """
 
     reference: Real
     artifact: Real
     chooses: bool
+    still: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one whole number a sample; 0 and 1 are what a saturated score may be, too."""
+        return self.reference.shape[1] == 1 and bool(
+            ((self.reference == np.rint(self.reference)) & (np.abs(self.reference) > 1)).all()
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the reference's answers differ between samples by more than rounding."""
+        return _moves(self.reference)
 
     @classmethod
     def of(cls, reference: Array, artifact: Array) -> "_Pair":
@@ -111,20 +129,25 @@ def sqnr(pair: _Pair) -> float:
 
     Where answers hardly differ between samples, rounding is no noise: they would drown in it, in any file.
     """
-    error, spread = pair.artifact - pair.reference, _centred(pair.reference)
+    error = pair.artifact - pair.reference
+    spread = pair.reference if pair.still else _centred(pair.reference)
     if np.abs(spread).max(initial=0.0) < NOTABLE * np.abs(pair.reference).max(initial=0.0):
         error[np.abs(error) <= _rounding(pair.reference)] = 0
     signal = float(np.square(spread).mean())
     noise = float(np.square(error).mean())
-    if not _moves(pair.reference) or not np.isfinite(noise):
+    if not (pair.moves or pair.still) or not np.isfinite(noise):
         return NAN
-    return 10 * float(np.log10(signal / noise)) if noise else float("inf")
+    if not noise:
+        return float("inf")
+    return 10 * float(np.log10(signal / noise)) if signal else float("-inf")
 
 
 def rank_agreement(pair: _Pair) -> float:
     """Spearman's correlation of how far each notable answer lies from its mean over samples."""
-    if not _moves(pair.reference) or not np.isfinite(pair.artifact).all():
+    if not (pair.moves or pair.still) or not np.isfinite(pair.artifact).all():
         return NAN
+    if pair.still:
+        return 1.0  # there is no order, and `sqnr` has looked at the values
     reference, artifact = _centred(pair.reference).reshape(-1), _centred(pair.artifact).reshape(-1)
     notable = np.flatnonzero(np.abs(reference) >= NOTABLE * np.abs(reference).max())
     if notable.size > RANKED:
@@ -159,9 +182,11 @@ def _worst(name: str, function: Callable[[_Pair], float], pairs: list[_Pair]) ->
     return max(values) if name in _UPPER else min(values)
 
 
-def _note(pairs: list[_Pair], drawn: bool) -> str:
-    if not all(_moves(pair.reference) for pair in pairs):
-        return "the model answers the same to every sample; bring [data] evaluation or calibration"
+def _note(pairs: dict[str, _Pair], drawn: bool) -> str:
+    same = [name for name, pair in pairs.items() if not (pair.moves or pair.still)]
+    if same:
+        named = f" in {', '.join(map(repr, same))}" if len(same) < len(pairs) else ""
+        return f"the model answers the same to every sample{named}; bring [data] evaluation or calibration"
     if drawn:
         return "on random samples, which may be far from what the model knows; bring [data] evaluation or calibration"
     return ""

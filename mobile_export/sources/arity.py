@@ -1,12 +1,17 @@
 """Whether nodes have as many inputs as their operators take, and functions say what they take."""
 
+import functools
+
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs
 from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
 from mobile_export.transforms.operators import definition_of
 
-_TYPES = frozenset(OpDef.ArgDef.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number) - {0}
-"""TensorFlow's numbers of types; 0 stands for none."""
+
+@functools.cache
+def _types() -> frozenset[int]:
+    """TensorFlow's numbers of types; 0 stands for none."""
+    return frozenset(OpDef.ArgDef.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number) - {0}
 
 
 def refuse_wrong_arity(graph: Graph) -> None:
@@ -33,7 +38,7 @@ def refuse_wrong_arity(graph: Graph) -> None:
 
 def _check_types(function: FunctionDef) -> None:
     for argument in (*function.signature.input_arg, *function.signature.output_arg):
-        if not (argument.type in _TYPES or argument.type_attr or argument.type_list_attr):
+        if not (argument.type in _types() or argument.type_attr or argument.type_list_attr):
             raise ModelError(
                 f"{argument.name!r} of the function {function.signature.name!r} is of no type that TensorFlow has; "
                 "export the model again"

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from mobile_export.errors import ModelError
 from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
 from mobile_export.session import import_tensorflow
+
+MOST_PORTS = 1 << 16
+"""Outputs of a node: a number in a file could say any."""
 
 Functions = Mapping[str, FunctionDef]
 """A graph's library, by name."""
@@ -55,4 +59,7 @@ def _dtypes(node: NodeDef, definition: OpDef, argument: "OpDef.ArgDef") -> tuple
     if argument.type_list_attr:
         return tuple(value(argument.type_list_attr).list.type)
     dtype = argument.type or value(argument.type_attr).type
-    return (dtype,) * (value(argument.number_attr).i if argument.number_attr else 1)
+    count = value(argument.number_attr).i if argument.number_attr else 1
+    if count > MOST_PORTS:
+        raise ModelError(f"node {node.name!r} ({node.op}) has {count} outputs; export the model again")
+    return (dtype,) * count

@@ -210,6 +210,17 @@ def test_random_samples_are_said_to_be_random() -> None:
     assert "random samples" in sqnr.note
 
 
+def test_a_count_that_stays_the_same_beside_outputs_that_move_is_judged_by_its_magnitude() -> None:
+    count = np.full((64, 1), 10.0)
+    assert failed(compare({"y": LOGITS, "count": count}, {"y": LOGITS, "count": count}, "float32")) == set()
+    wrong = compare({"y": LOGITS, "count": count}, {"y": LOGITS, "count": count + 1}, "float32")
+    assert {"sqnr", "max_rel"} <= failed(wrong)
+    assert "sqnr" in failed(compare({"count": count}, {"count": count}))
+    saturated = compare({"y": LOGITS, "score": count / 10}, {"y": LOGITS, "score": count / 10})["sqnr"]
+    assert not saturated.passed
+    assert "to every sample in 'score';" in saturated.note
+
+
 def image_net(samples: int = 128) -> np.ndarray:
     """Probabilities of 1,000 classes, the right one at 0.86 in the mean."""
     rng = np.random.default_rng(0)

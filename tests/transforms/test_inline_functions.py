@@ -318,3 +318,13 @@ def test_a_constant_inside_keeps_its_bits() -> None:
     assert any(array.tobytes() == weights.tobytes() for array in after.constants.values())
     with Session(after) as session:
         np.testing.assert_allclose(session(SAMPLES)["y"], SAMPLES["x"] @ weights, rtol=1e-5)
+
+
+def test_a_number_of_outputs_that_no_node_has() -> None:
+    from mobile_export.protos import NodeDef
+    from mobile_export.transforms.operators import node_outputs
+
+    split = NodeDef(name="s", op="Split")
+    split.attr["num_split"].i = 1 << 40
+    with pytest.raises(ModelError, match=r"node 's' \(Split\) has 1099511627776 outputs"):
+        node_outputs(split, {})
