@@ -19,7 +19,8 @@ from mobile_export.network.freeze import freeze
 from mobile_export.ops import VARIABLES
 from mobile_export.session import Session
 from mobile_export.sources import SOURCES
-from mobile_export.sources.graph_file import LARGEST, read_graph, read_restore_op
+from mobile_export.sources.graph_file import read_graph, read_restore_op
+from mobile_export.sources.message_file import LARGEST
 from mobile_export.sources.variables import Variables, open_checkpoint
 from mobile_export.target import Model
 from mobile_export.tensors import Array

@@ -157,13 +157,19 @@ def _serve_without_switches(
     return model, *_serve(trained, model)
 
 
+def _given(wanted: Sequence[Input | Output], signed: Sequence[TensorSpec]) -> Edges | None:
+    """What the user names, or else the model's own signature; None where there is neither."""
+    if wanted:
+        tensors = {spec.name: spec.tensor for spec in signed}
+        specs = [TensorSpec(one.name, one.tensor or tensors.get(one.name, ""), "", None) for one in wanted]
+        return Edges("user", tuple(map(Edge, specs)))
+    return Edges("signature", tuple(map(Edge, signed))) if signed else None
+
+
 def _outputs(graph: Graph, model: Model) -> Edges:
-    if model.outputs:
-        tensors = {spec.name: spec.tensor for spec in graph.outputs}
-        named_tensors = [(o.name, o.tensor or tensors.get(o.name, "")) for o in model.outputs]
-        return Edges("user", tuple(Edge(TensorSpec(name, tensor, "", None)) for name, tensor in named_tensors))
-    if graph.outputs:
-        return Edges("signature", tuple(map(Edge, graph.outputs)))
+    given = _given(model.outputs, graph.outputs)
+    if given is not None:
+        return given
     ranked = answers.rank_outputs(graph)
     clear = answers.are_clear(graph, answers.find_outputs(graph))
     how: Literal["inferred", "candidates"] = "inferred" if clear else "candidates"
@@ -172,12 +178,9 @@ def _outputs(graph: Graph, model: Model) -> Edges:
 
 def _inputs(graph: Graph, model: Model) -> Edges:
     """Inputs of `graph`, which has its outputs; a placeholder among them may turn out not to be needed."""
-    if model.inputs:
-        tensors = {spec.name: spec.tensor for spec in graph.inputs}
-        named_tensors = [(i.name, i.tensor or tensors.get(i.name, "")) for i in model.inputs]
-        return Edges("user", tuple(Edge(TensorSpec(name, tensor, "", None)) for name, tensor in named_tensors))
-    if graph.inputs:
-        return Edges("signature", tuple(map(Edge, graph.inputs)))
+    given = _given(model.inputs, graph.inputs)
+    if given is not None:
+        return given
     ranked = signature.rank_inputs(graph)
     placeholders = signature.find_inputs(graph)
     inferred = any(candidate.likely and candidate.tensor in placeholders for candidate in ranked)

@@ -9,10 +9,8 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
 from mobile_export.sources.arity import refuse_wrong_arity
+from mobile_export.sources.message_file import check_size
 from mobile_export.sources.message_text import parse_text
-
-LARGEST = (1 << 31) - 1
-"""Bytes of the largest message that protobuf reads."""
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # of which text has none, and a message many
 _FIRST_WORD = re.compile(rb"(?:\s|#[^\n]*\n)*(\w+)")
@@ -99,13 +97,8 @@ def read_restore_op(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
+    check_size(path)
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ModelError(
-                f"{path}: has {size} bytes, and protobuf reads no message above 2 GB; bring the graph without its "
-                "weights, and these as a checkpoint"
-            )
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}; name the file that holds the graph") from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError
 
-_LARGEST = (1 << 31) - 1
+LARGEST = (1 << 31) - 1
 """Bytes of the largest message that protobuf reads."""
 
 
@@ -18,7 +18,7 @@ def check_size(path: Path) -> None:
         size = path.stat().st_size
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}; name the file that holds the graph") from error
-    if size > _LARGEST:
+    if size > LARGEST:
         raise ModelError(
             f"{path}: has {size} bytes, and protobuf reads no message above 2 GB; bring the graph without its weights, "
             "and these as a checkpoint"
