@@ -4,6 +4,7 @@ An error's text is one sentence (a list, where several things are wrong at once)
 node and says what to do. Only `cli.py` catches these; Gradle and Xcode branch on the codes.
 """
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -59,6 +60,12 @@ class OutputError(ExportError):
     """The output folder or the cache cannot be written."""
 
     exit_code = 6
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a sentence about the unknown `name` ends with: those of `known` that look like it, if any do."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; the nearest names are {', '.join(map(repr, near))}" if near else ""
 
 
 INTERRUPTED = 130

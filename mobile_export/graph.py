@@ -17,7 +17,16 @@ import numpy as np
 from mobile_export.errors import ModelError
 from mobile_export.package import open_package, write_package
 from mobile_export.protos import AttrValue, FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, VersionDef
-from mobile_export.tensors import Array, dtype_named, dtype_number, map_array, numpy_dtype, tensor_to_array, write_shape
+from mobile_export.tensors import (
+    Array,
+    array_to_tensor,
+    dtype_name,
+    dtype_named,
+    dtype_number,
+    map_array,
+    numpy_dtype,
+    tensor_to_array,
+)
 
 LOOP_OPS = frozenset({"NextIteration", "RefNextIteration"})
 """The only operators through which a cycle may pass."""
@@ -115,10 +124,7 @@ class Graph:
             copied.CopyFrom(node)
             if node.name in self.constants and node.name not in left_out:
                 array = self.constants[node.name]
-                tensor = copied.attr["value"].tensor
-                tensor.dtype = dtype_number(array.dtype)
-                write_shape(tensor.tensor_shape, array.shape)
-                tensor.tensor_content = np.ascontiguousarray(array).tobytes()
+                array_to_tensor(array, copied.attr["value"].tensor)
         return graph_def
 
     def copy(self) -> "Graph":
@@ -307,7 +313,9 @@ class Graph:
         """Write the graph to one memory-mappable file."""
         names = list(self.constants)
         header = {
-            "constants": {n: [self.constants[n].dtype.name, list(self.constants[n].shape)] for n in names},
+            "constants": {
+                n: [dtype_name(dtype_number(self.constants[n].dtype)), list(self.constants[n].shape)] for n in names
+            },
             "inputs": [asdict(spec) for spec in self.inputs],
             "outputs": [asdict(spec) for spec in self.outputs],
         }

@@ -23,7 +23,8 @@ def _bfloat16() -> dict[int, np.dtype[np.generic]]:
     return {14: np.dtype(ml_dtypes.bfloat16)}
 
 
-# TensorFlow's DataType number → NumPy dtype. Strings, resources, variants and quantized types have no array form.
+# TensorFlow's DataType number → NumPy dtype. Strings, resources and variants have no array form; quantized types are
+# records of one field, as TensorFlow itself hands them to NumPy.
 _DTYPES: dict[int, np.dtype[np.generic]] = {
     1: np.dtype(np.float32),
     2: np.dtype(np.float64),
@@ -34,7 +35,12 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     8: np.dtype(np.complex64),
     9: np.dtype(np.int64),
     10: np.dtype(np.bool_),
+    11: np.dtype([("qint8", np.int8)]),
+    12: np.dtype([("quint8", np.uint8)]),
+    13: np.dtype([("qint32", np.int32)]),
     **_bfloat16(),
+    15: np.dtype([("qint16", np.int16)]),
+    16: np.dtype([("quint16", np.uint16)]),
     17: np.dtype(np.uint16),
     18: np.dtype(np.complex128),
     19: np.dtype(np.float16),
@@ -42,7 +48,13 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     23: np.dtype(np.uint64),
 }
 _NUMBERS = {dtype: number for number, dtype in _DTYPES.items()}
-_NAMES = {7: "string", 11: "qint8", 12: "quint8", 13: "qint32", 20: "resource", 21: "variant"}
+_NAMES = {
+    **{number: dtype.names[0] if dtype.names else dtype.name for number, dtype in _DTYPES.items()},
+    7: "string",
+    20: "resource",
+    21: "variant",
+}
+_NUMBERS_OF_NAMES = {name: number for number, name in _NAMES.items()}
 _REFERENCE = 100  # a reference type is its base type plus this
 # Where a TensorProto that has no tensor_content keeps its values.
 _VALUE_FIELDS = {
@@ -78,19 +90,17 @@ def dtype_number(dtype: np.dtype[np.generic]) -> int:
 
 def dtype_number_of(name: str) -> int:
     """TensorFlow's DataType number of what `dtype_name` returns."""
-    numbers = {dtype.name: number for number, dtype in _DTYPES.items()} | {n: number for number, n in _NAMES.items()}
-    return numbers[name]
+    return _NUMBERS_OF_NAMES[name]
 
 
 def dtype_named(name: str) -> np.dtype[np.generic]:
     """The NumPy dtype whose name is `name`."""
-    return next(dtype for dtype in _DTYPES.values() if dtype.name == name)
+    return _DTYPES[dtype_number_of(name)]
 
 
 def dtype_name(number: int) -> str:
     """How messages and the target file call DataType `number`: `float32`, `string`, …"""
-    dtype = numpy_dtype(number)
-    return dtype.name if dtype is not None else _NAMES.get(number % _REFERENCE, f"type {number}")
+    return _NAMES.get(number % _REFERENCE, f"type {number}")
 
 
 MOST_DIMENSIONS = 32
@@ -132,6 +142,24 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     return filled.reshape(shape)
 
 
+def array_to_tensor(array: Array, tensor: TensorProto) -> None:
+    """Write `array` into the empty `tensor`: as packed bytes, or as one listed value where it repeats one element."""
+    tensor.dtype = dtype_number(array.dtype)
+    write_shape(tensor.tensor_shape, array.shape)
+    repeated = array.size > 1 and not any(array.strides)  # broadcast, as `tensor_to_array` makes of a listed value
+    if not repeated:
+        tensor.tensor_content = np.ascontiguousarray(array).tobytes()
+        return
+    value = np.array(array.flat[:1])
+    if array.dtype.name in ("float16", "bfloat16"):
+        value = value.view(np.uint16)
+    elif array.dtype.names:
+        value = value.view(_field(array.dtype))
+    elif array.dtype.kind == "c":
+        value = value.view(value.real.dtype)
+    getattr(tensor, _VALUE_FIELDS.get(array.dtype.name, "int_val")).extend(value.tolist())
+
+
 def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int, ...], name: str) -> Array:
     """A view of mapped bytes as an array.
 
@@ -152,9 +180,16 @@ def listed_values(tensor: TensorProto, dtype: np.dtype[np.generic]) -> Array:
     values = np.asarray(getattr(tensor, _VALUE_FIELDS.get(dtype.name, "int_val")))
     if dtype.name in ("float16", "bfloat16"):  # bit patterns, one an int
         return values.astype(np.uint16).view(dtype)
+    if dtype.names:
+        return values.astype(_field(dtype)).view(dtype)
     if dtype.kind == "c":  # real and imaginary parts alternate
         return (values[0::2] + 1j * values[1::2]).astype(dtype)
     return values.astype(dtype)
+
+
+def _field(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+    """The integers that a quantized type holds."""
+    return next(iter((dtype.fields or {}).values()))[0]
 
 
 def read_shape(shape: TensorShapeProto) -> tuple[int, ...] | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mobile_export.graph import Graph, attribute, format_shape
 from mobile_export.protos import AttrValue, NodeDef
-from mobile_export.tensors import Array, dtype_name, read_shape
+from mobile_export.tensors import Array, dtype_name, dtype_number, read_shape
 
 SHOWN_VALUES = 8
 """Constants up to this many elements are shown whole, larger ones by a hash."""
@@ -46,13 +46,15 @@ def _node(graph: Graph, node: NodeDef) -> str:
 
 
 def _array(array: Array) -> str:
-    head = f"{array.dtype.name}{format_shape(array.shape)}"
+    head = f"{dtype_name(dtype_number(array.dtype))}{format_shape(array.shape)}"
     if array.size > SHOWN_VALUES:
         return f"{head} #{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]}"
     return f"{head}: {' '.join(map(_value, array.reshape(-1)))}".rstrip(": ")
 
 
 def _value(value: np.generic) -> str:
+    if value.dtype.names:
+        return str(value.item()[0])
     if value.dtype.kind in "iub":
         return str(int(value.item()))
     return f"{value:g}" if value.dtype.kind == "c" else f"{float(value.item()):g}"

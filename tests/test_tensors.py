@@ -8,6 +8,7 @@ from mobile_export.errors import ModelError
 from mobile_export.protos import TensorProto, TensorShapeProto
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import (
+    array_to_tensor,
     dtype_name,
     dtype_number,
     dtype_number_of,
@@ -29,7 +30,12 @@ DTYPES = [
     (8, "complex64", "scomplex_val", [1.5, -2.0, 0.0, 3.0]),
     (9, "int64", "int64_val", [2**62 + 1, -1]),
     (10, "bool", "bool_val", [True, False]),
+    (11, "qint8", "int_val", [-128, 127]),
+    (12, "quint8", "int_val", [255, 3]),
+    (13, "qint32", "int_val", [-(2**31), 7]),
     (14, "bfloat16", "half_val", [0x3FC0, 0xC010]),
+    (15, "qint16", "int_val", [-(2**15), 7]),
+    (16, "quint16", "int_val", [65535, 3]),
     (17, "uint16", "int_val", [65535, 3]),
     (18, "complex128", "dcomplex_val", [1e300, -2.0, 0.1, 3.0]),
     (19, "float16", "half_val", [0x3E00, 0xC080]),
@@ -96,6 +102,20 @@ def test_packed_values(number: int, name: str, field: str, values: list, shape: 
 
 
 @EVERY_DTYPE
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,), (1000,)])
+@pytest.mark.parametrize("splat", [False, True])
+def test_written_values(number: int, name: str, field: str, values: list, shape: tuple[int, ...], splat: bool) -> None:
+    listed = proto(number, (1,), **{field: values[: 2 if name.startswith("complex") else 1]})
+    one = tensor_to_array(listed, "n").reshape(())
+    array = np.broadcast_to(one, shape) if splat else np.full(shape, one)
+    written = TensorProto()
+    array_to_tensor(array, written)
+    assert import_tensorflow().make_ndarray(written).tobytes() == array.tobytes()
+    assert written.ByteSize() < 50 or not splat
+    reads_as_tensorflow_does(written)
+
+
+@EVERY_DTYPE
 def test_types(number: int, name: str, field: str, values: list) -> None:
     dtype = import_tensorflow().dtypes.as_dtype(number)
     assert (dtype.as_numpy_dtype, dtype.name) == (numpy_dtype(number), name)
@@ -105,7 +125,7 @@ def test_types(number: int, name: str, field: str, values: list) -> None:
 
 @pytest.mark.parametrize(
     ("number", "name"),
-    [(7, "string"), (11, "qint8"), (12, "quint8"), (13, "qint32"), (20, "resource"), (21, "variant")],
+    [(7, "string"), (20, "resource"), (21, "variant")],
 )
 def test_types_without_arrays(number: int, name: str) -> None:
     assert numpy_dtype(number) is None

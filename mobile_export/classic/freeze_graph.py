@@ -6,14 +6,13 @@ cannot import, and whether files are in text or binary form. Nothing of a model 
 """
 
 import contextlib
-import difflib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export.classic.flags import Flags, flag
-from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
+from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError, nearest
 from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name, total_bytes
 from mobile_export.network.freeze import freeze
 from mobile_export.ops import VARIABLES
@@ -146,9 +145,7 @@ def _nodes(graph: Graph, listed: str, flag_name: str) -> list[str]:
 def _check_known(names: Sequence[str], known: Collection[str], problem: str) -> None:
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"; the nearest names are {', '.join(map(repr, near))}" if near else ""
-            raise ModelError(f"{problem} {name!r}{hint}")
+            raise ModelError(f"{problem} {name!r}{nearest(name, known)}")
 
 
 def _variables(graph: Graph) -> list[str]:

@@ -1,0 +1,91 @@
+"""A list of transforms, run one after another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError, nearest
+from mobile_export.graph import Graph, TensorSpec, canonical, node_name
+from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
+from mobile_export.graph_transform_tool.transform import GraphTransform, Parameters
+from mobile_export.transform_string import Call
+
+IGNORE_ERRORS = "ignore_errors"
+"""What every transform takes: whether the graph goes on unchanged when it cannot do its work."""
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What came out.
+
+    Attributes:
+        graph: the graph.
+        notes: what was passed over, a sentence each.
+    """
+
+    graph: Graph
+    notes: tuple[str, ...]
+
+
+def transform(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], calls: Sequence[Call]) -> Transformed:
+    """Run `calls` on `graph`, whose `inputs` and `outputs` (nodes or tensors) stay as they are.
+
+    Raises:
+        TargetError: a transform or the value of a parameter is not known.
+        ModelError: the graph has no such output, or a transform cannot work on it.
+        ConversionError: what a transform left is no graph.
+    """
+    steps = [step_of(call) for call in calls]
+    missing = [name for name in outputs if node_name(name) not in graph.nodes]
+    if missing:
+        raise ModelError(f"the graph has no output {missing[0]!r}{nearest(node_name(missing[0]), graph.nodes)}")
+    graph = replace(graph, inputs=_specs(inputs, graph), outputs=_specs(outputs, graph))
+    notes = []
+    for call, (step, parameters) in zip(calls, steps, strict=True):
+        notes += [f"{call.name}: has no parameter {name!r}; ignored" for name in unknown_parameters(call)]
+        ignored = ignores_errors(parameters)
+        try:
+            after = step.rewrite(graph, parameters)
+            _check(call.name, graph, after)
+        except ExportError as error:
+            if not ignored:
+                raise
+            notes.append(f"{call.name}: not done, and its errors are ignored: {error}")
+            continue
+        graph = after
+    return Transformed(graph, tuple(notes))
+
+
+def step_of(call: Call) -> tuple[GraphTransform, Parameters]:
+    """The transform that `call` names, and what it is given.
+
+    Raises:
+        TargetError: there is none of that name.
+    """
+    if call.name not in GRAPH_TRANSFORMS:
+        raise TargetError(f"there is no transform {call.name!r}{nearest(call.name, GRAPH_TRANSFORMS)}")
+    return GRAPH_TRANSFORMS[call.name], Parameters(call.name, call.values)
+
+
+def unknown_parameters(call: Call) -> list[str]:
+    """What `call` gives that its transform does not know."""
+    known = {*GRAPH_TRANSFORMS[call.name].parameters, IGNORE_ERRORS}
+    return [name for name in call.values if name not in known]
+
+
+def ignores_errors(parameters: Parameters) -> bool:
+    """Whether the pipeline goes on when this transform cannot do its work."""
+    return parameters.boolean(IGNORE_ERRORS, False)
+
+
+def _specs(names: Sequence[str], graph: Graph) -> tuple[TensorSpec, ...]:
+    """Inputs or outputs as graphs hold them; the tool passes over inputs that are not there."""
+    return tuple(TensorSpec(name, canonical(name), "", None) for name in names if node_name(name) in graph.nodes)
+
+
+def _check(name: str, before: Graph, after: Graph) -> None:
+    """Hold what a transform left to what every graph must be."""
+    problems = after.problems()
+    lost = [spec.name for spec in before.outputs if spec not in after.outputs]
+    problems += [f"the output {output!r} is no longer there" for output in lost]
+    if problems:
+        raise ConversionError(f"transform {name!r} broke the graph: {'; '.join(problems[:5])}")
