@@ -18,7 +18,8 @@ from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingT
 
 if TYPE_CHECKING:
     from mobile_export.build import Outcome
-    from mobile_export.classic.flags import Kind
+    from mobile_export.classic.changes import Changes
+    from mobile_export.classic.flags import Flags, Kind
     from mobile_export.environment import Package
     from mobile_export.manifest import Manifest
     from mobile_export.target import Model
@@ -267,6 +268,24 @@ def freeze_graph(context: typer.Context) -> None:
     print(f"{frozen.ops} ops in the final graph.", file=sys.stderr)
     if flags.format == "json":
         _print_json({"output_graph": frozen.path.as_posix(), "ops": frozen.ops, "bytes": frozen.size})
+
+
+@app.command("transform-graph", context_settings=_CLASSIC, add_help_option=False)
+def transform_graph(context: typer.Context) -> None:
+    """Rewrite a graph by a list of transforms, as TensorFlow's Graph Transform Tool does, with its flags."""
+    from mobile_export.classic.transform_graph import TransformGraph, transform_graph
+
+    flags = _classic(TransformGraph, context.args)
+    _print_changes(transform_graph(flags), flags)
+
+
+def _print_changes(changes: "Changes", flags: "Flags") -> None:
+    for note in changes.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if flags.format == "json":
+        _print_json(changes.as_json())
+    else:
+        print("\n".join(changes.lines()))
 
 
 def _classic(kind: type["Kind"], arguments: list[str]) -> "Kind":

@@ -102,13 +102,14 @@ class Graph:
         for node in graph_def.node:
             light = graph.nodes[node.name] = NodeDef()
             numeric = node.op == "Const" and numpy_dtype(attribute(node, "dtype").type) is not None
-            if node.name in graph.constants or not numeric:
+            if not numeric and node.name not in graph.constants:
                 light.CopyFrom(node)
                 continue
-            value = attribute(node, "value").tensor
-            if value.dtype != node.attr["dtype"].type:
-                raise ModelError(f"node {node.name!r}: its value is not of the type that it declares")
-            graph.constants[node.name] = tensor_to_array(value, node.name)
+            if node.name not in graph.constants:
+                value = attribute(node, "value").tensor
+                if value.dtype != node.attr["dtype"].type:
+                    raise ModelError(f"node {node.name!r}: its value is not of the type that it declares")
+                graph.constants[node.name] = tensor_to_array(value, node.name)
             light.MergeFrom(NodeDef(name=node.name, op=node.op, input=node.input, device=node.device))
             for key, value in node.attr.items():
                 if key != "value":

@@ -5,6 +5,8 @@ from pathlib import Path
 from mobile_export.checks.evidence import Evidence, Measurement, measured
 from mobile_export.target import Limits
 
+_BLOCK = 1 << 20
+
 
 def size(evidence: Evidence, limits: Limits) -> list[Measurement]:
     """Bytes of the file, of its deflated form, and as a fraction of the frozen float32 graph."""
@@ -22,4 +24,7 @@ def deflated_size(path: Path) -> int:
     """
     from isal import isal_zlib
 
-    return len(isal_zlib.compress(path.read_bytes(), 3))
+    deflate = isal_zlib.compressobj(3)
+    with path.open("rb") as file:
+        size = sum(len(deflate.compress(block)) for block in iter(lambda: file.read(_BLOCK), b""))
+    return size + len(deflate.flush())

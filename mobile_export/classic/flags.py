@@ -61,6 +61,11 @@ def parse(kind: type[Kind], arguments: Sequence[str]) -> Kind:
     return kind(**given)
 
 
+def listed(names: str) -> list[str]:
+    """The names that a flag lists, separated by commas."""
+    return [name for name in names.replace(" ", "").split(",") if name]
+
+
 def _next_value(known: "Field[Any]", todo: list[str]) -> str:
     """The value of a flag that has none in its own word, taken from the words that follow."""
     if known.type is bool and not (todo and todo[0].lower() in _BOOLEANS):

@@ -5,21 +5,19 @@ also comes where that tool fails: for resource and partitioned variables of a Gr
 cannot import, and whether files are in text or binary form. Nothing of a model is run, initializers aside.
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.classic.flags import Flags, flag
-from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name, total_bytes
+from mobile_export.classic.files import check_output, write_graph
+from mobile_export.classic.flags import Flags, flag, listed
+from mobile_export.errors import ModelError, TargetError, nearest
+from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name
 from mobile_export.network.freeze import freeze
 from mobile_export.ops import VARIABLES
 from mobile_export.session import Session
 from mobile_export.sources import SOURCES
 from mobile_export.sources.graph_file import read_graph, read_restore_op
-from mobile_export.sources.message_file import LARGEST
 from mobile_export.sources.variables import Variables, open_checkpoint
 from mobile_export.target import Model
 from mobile_export.tensors import Array
@@ -92,7 +90,9 @@ def freeze_graph(flags: FreezeGraph) -> Frozen:
     if flags.clear_devices:
         for node in graph.nodes.values():
             node.device = ""
-    return Frozen(path := Path(flags.output_graph), len(graph.nodes), write_graph(path, graph))
+    write_graph(flags.output_graph, "output_graph", graph)
+    path = Path(flags.output_graph).expanduser()
+    return Frozen(path, len(graph.nodes), path.stat().st_size)
 
 
 def _check(flags: FreezeGraph) -> None:
@@ -105,11 +105,9 @@ def _check(flags: FreezeGraph) -> None:
         )
     if not flags.input_checkpoint and not flags.input_saved_model_dir:
         raise TargetError("--input_checkpoint: missing; name the checkpoint with the weights")
-    for name in ("output_node_names", "output_graph"):
-        if not getattr(flags, name):
-            raise TargetError(f"--{name}: missing; add it")
-    if Path(flags.output_graph).is_dir():
-        raise TargetError(f"--output_graph: {flags.output_graph} is a folder; name the file to write")
+    if not flags.output_node_names:
+        raise TargetError("--output_node_names: missing; add it")
+    check_output(flags.output_graph, "output_graph")
     if flags.checkpoint_version not in (1, 2):
         raise TargetError(f"--checkpoint_version: {flags.checkpoint_version} is neither 1 nor 2")
 
@@ -117,27 +115,25 @@ def _check(flags: FreezeGraph) -> None:
 def _model(flags: FreezeGraph) -> tuple[Graph, Callable[[str], Array]]:
     """The graph, and the trained value of each of its variables."""
     if flags.input_saved_model_dir:
-        tags = _names(flags.saved_model_tags)
-        trained = SOURCES["saved_model"].read(Model(source=Path(flags.input_saved_model_dir), tags=tuple(tags)))
+        tags = listed(flags.saved_model_tags)
+        trained = SOURCES["saved_model"].read(
+            Model(source=Path(flags.input_saved_model_dir).expanduser(), tags=tuple(tags))
+        )
         return trained.graph, trained.value
-    saved = read_graph(Path(flags.input_graph or flags.input_meta_graph))
+    saved = read_graph(Path(flags.input_graph or flags.input_meta_graph).expanduser())
     restore = saved.restore
     if flags.input_saver:
-        restore = read_restore_op(Path(flags.input_saver))
+        restore = read_restore_op(Path(flags.input_saver).expanduser())
         _check_known([restore], saved.graph.nodes, "--input_saver: the graph has no node")
-    variables = Variables.of(saved.graph, open_checkpoint(Path(flags.input_checkpoint)), restore)
+    variables = Variables.of(saved.graph, open_checkpoint(Path(flags.input_checkpoint).expanduser()), restore)
     if not _variables(saved.graph):
         raise ModelError(f"{flags.input_graph or flags.input_meta_graph}: has no variables; it is frozen already")
     return saved.graph, variables.read
 
 
-def _names(listed: str) -> list[str]:
-    return [name for name in listed.replace(" ", "").split(",") if name]
-
-
-def _nodes(graph: Graph, listed: str, flag_name: str) -> list[str]:
+def _nodes(graph: Graph, value: str, flag_name: str) -> list[str]:
     """The nodes of which a flag has a list."""
-    names = [node_name(name) for name in _names(listed)]
+    names = [node_name(name) for name in listed(value)]
     _check_known(names, graph.nodes, f"--{flag_name}: the graph has no node")
     return names
 
@@ -155,11 +151,11 @@ def _variables(graph: Graph) -> list[str]:
 def _kept(graph: Graph, flags: FreezeGraph) -> set[str]:
     """The variables that stay variables."""
     variables = _variables(graph)
-    listed = _names(flags.variable_names_whitelist)
-    denied = _names(flags.variable_names_blacklist)
-    _check_known(listed, variables, "--variable_names_whitelist: the graph has no variable")
+    allowed = listed(flags.variable_names_whitelist)
+    denied = listed(flags.variable_names_blacklist)
+    _check_known(allowed, variables, "--variable_names_whitelist: the graph has no variable")
     _check_known(denied, variables, "--variable_names_blacklist: the graph has no variable")
-    return (set(variables) - set(listed) if listed else set()) | set(denied)
+    return (set(variables) - set(allowed) if allowed else set()) | set(denied)
 
 
 def _needed(graph: Graph, nodes: Sequence[str]) -> Graph:
@@ -187,28 +183,3 @@ def _initialized(graph: Graph, initializers: Sequence[str], read: Callable[[str]
         node.attr.pop("_class", None)  # what they name may be gone
     with Session(freeze(part, read)) as session:
         return dict(zip([node_name(name) for name, _ in assigned], session.evaluate(values), strict=True))
-
-
-def write_graph(path: Path, graph: Graph) -> int:
-    """Write a GraphDef at `path`, whole or not at all; returns its size in bytes.
-
-    Raises:
-        ConversionError: it would be larger than protobuf reads.
-        OutputError: nothing can be written there.
-    """
-    size = graph.to_graph_def(without=graph.constants).ByteSize() + total_bytes(graph.constants)
-    data = b"" if size > LARGEST else graph.to_graph_def().SerializeToString(deterministic=True)
-    if not 0 < len(data) <= LARGEST:
-        raise ConversionError(
-            f"{path}: would have {size} bytes, and protobuf reads no message above 2 GB; name outputs that need less"
-        )
-    unfinished = path.with_name(f".{path.name}.unfinished-{os.getpid()}")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another --output_graph") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-    return len(data)

@@ -1,16 +1,21 @@
 """Files that hold a graph: a GraphDef or a MetaGraphDef, in protobuf's binary or text form, told apart by content."""
 
+import mmap
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
+from mobile_export.graph_def_file import parse_graph_def
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
 from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.message_file import check_size
 from mobile_export.sources.message_text import parse_text
+from mobile_export.tensors import Array
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # of which text has none, and a message many
 _FIRST_WORD = re.compile(rb"(?:\s|#[^\n]*\n)*(\w+)")
@@ -61,18 +66,18 @@ def read_graph(path: Path) -> SavedGraph:
     Raises:
         ModelError: it is missing, damaged, too large, or something else; says what.
     """
-    data = _content(path)
+    data = _mapped(path)
+    head = bytes(data[:_HEAD])
     for begins, what in _FOREIGN:
-        if begins.match(data[:_HEAD]):
+        if begins.match(head):
             raise ModelError(f"{path}: no GraphDef, but {what}")
-    parsed = _from_binary(path, data) if _CONTROL.search(data[:_HEAD]) else _from_text(path, data)
-    del data  # as large as the weights, which are copied once more below
+    parsed, values = _from_binary(path, data) if _CONTROL.search(head) else (_from_text(path, bytes(data)), {})
     meta = isinstance(parsed, MetaGraphDef)
     graph_def = parsed.graph_def if meta else parsed
     if not graph_def.node:
         raise ModelError(f"{path}: there is no graph in it; copy it again")
-    _check_constants(path, graph_def)
-    graph = Graph.from_graph_def(graph_def)
+    _check_constants(path, graph_def, values)
+    graph = Graph.from_graph_def(graph_def, mapped=values)
     refuse_wrong_arity(graph)
     return SavedGraph(graph, (parsed.saver_def.restore_op_name or None) if meta else None)
 
@@ -83,7 +88,7 @@ def read_restore_op(path: Path) -> str:
     Raises:
         ModelError: the file is missing, damaged, or no SaverDef.
     """
-    data = _content(path)
+    data = bytes(_mapped(path))
     try:
         saver = SaverDef.FromString(data) if _CONTROL.search(data) else parse_text(path, data, SaverDef())
     except DecodeError:
@@ -96,25 +101,28 @@ def read_restore_op(path: Path) -> str:
     return restore
 
 
-def _content(path: Path) -> bytes:
+def _mapped(path: Path) -> memoryview:
     check_size(path)
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}; name the file that holds the graph") from error
 
 
-def _from_binary(path: Path, data: bytes) -> GraphDef | MetaGraphDef:
-    """Whichever of the two messages makes sense of `data`; often it can be parsed as either."""
+def _from_binary(path: Path, data: memoryview) -> tuple[GraphDef | MetaGraphDef, dict[str, Array]]:
+    """Whichever of the two messages makes sense of `data`, often it can be parsed as either; and its large values."""
     for message in (GraphDef, MetaGraphDef):
         try:
-            parsed = message.FromString(data)
+            parsed, values = parse_graph_def(data) if message is GraphDef else (message.FromString(bytes(data)), {})
         except DecodeError:
             continue
         nodes = parsed.graph_def.node if isinstance(parsed, MetaGraphDef) else parsed.node
         if nodes and all(node.name and node.op for node in nodes):
-            return parsed
-    raise ModelError(f"{path}: neither a GraphDef nor a MetaGraph, or cut short{hint(data[:64], 'it')}")
+            return parsed, values
+    raise ModelError(f"{path}: neither a GraphDef nor a MetaGraph, or cut short{hint(bytes(data[:64]), 'it')}")
 
 
 def _from_text(path: Path, data: bytes) -> GraphDef | MetaGraphDef:
@@ -124,9 +132,13 @@ def _from_text(path: Path, data: bytes) -> GraphDef | MetaGraphDef:
     return parse_text(path, data, MetaGraphDef() if word is not None and word[1] in _META else GraphDef())
 
 
-def _check_constants(path: Path, graph_def: GraphDef) -> None:
+def _check_constants(path: Path, graph_def: GraphDef, values: Mapping[str, Array]) -> None:
     """Some tools keep weights in a file of their own."""
-    bare = [node.name for node in graph_def.node if node.op == "Const" and "value" not in node.attr]
+    bare = [
+        node.name
+        for node in graph_def.node
+        if node.op == "Const" and "value" not in node.attr and node.name not in values
+    ]
     if bare:
         raise ModelError(
             f"{path}: {len(bare)} of its constants have no value, {bare[0]!r} first; name the file from before they "

@@ -294,7 +294,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
         ),
         (["--input_checkpoint="], TargetError, "--input_checkpoint: missing"),
         (["--output_node_names="], TargetError, "--output_node_names: missing; add it"),
-        (["--output_graph="], TargetError, "--output_graph: missing; add it"),
+        (["--output_graph="], TargetError, "--output_graph: missing; name the file to write"),
         (["--output_graph=/tmp"], TargetError, "--output_graph: /tmp is a folder"),
         (["--checkpoint_version=3"], TargetError, "--checkpoint_version: 3 is neither 1 nor 2"),
         (
@@ -311,7 +311,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
         (["--variable_names_blacklist=image"], ModelError, "blacklist: the graph has no variable 'image'"),
         (["--input_meta_graph=gone.meta"], ModelError, r"gone\.meta: cannot be read"),
         (["--input_checkpoint=gone"], ModelError, r"gone\.index: missing"),
-        (["--output_graph=/gone/x.pb"], OutputError, r"/gone/x\.pb: cannot be written: No such file"),
+        (["--output_graph=/gone/x.pb"], OutputError, r"/gone/x\.pb: cannot be written: there is no such folder"),
         (["--initializer_nodes=save/restore_all"], ModelError, "never run here: RestoreV2"),
     ],
 )
@@ -330,7 +330,7 @@ def test_a_graph_that_is_frozen_already(saved: Saved) -> None:
 
 def test_a_result_that_protobuf_could_not_read(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_graph(saved, "large.pb")
-    monkeypatch.setattr("mobile_export.classic.freeze_graph.LARGEST", 1000)
+    monkeypatch.setattr("mobile_export.classic.files.LARGEST", 1000)
     with pytest.raises(ConversionError, match=r"large_frozen\.pb: would have \d+ bytes, and protobuf reads no message"):
         freeze(saved, f"--input_graph={path}", output="large_frozen.pb")
     assert not saved.prefix.with_name("large_frozen.pb").exists()
