@@ -15,9 +15,9 @@ from pathlib import Path
 
 from mobile_export.advice import naming_cuts
 from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
-from mobile_export.checks.size import deflated_size
 from mobile_export.cuts import DRAWS, unportable
 from mobile_export.data.preprocess import Preprocessed, Recipes, real
+from mobile_export.deflate import deflated_size
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobile_export.checks.size import deflated_size
+from mobile_export.deflate import deflated_size
 from mobile_export.graph import Graph
 
 SHOWN_OPERATORS = 12

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_export.arity import refuse_wrong_arity
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.graph_def_file import parse_graph_def
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
-from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.message_file import check_size
 from mobile_export.sources.message_text import parse_text
 from mobile_export.tensors import Array

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_export.arity import refuse_wrong_arity
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import is_v2
 from mobile_export.checkpoints.table import hint
@@ -19,7 +20,6 @@ from mobile_export.graph import Graph, node_name
 from mobile_export.network.trained import Trained
 from mobile_export.protos import DecodeError, MetaGraphDef, SavedModel
 from mobile_export.safety import refuse_dropped
-from mobile_export.sources.arity import refuse_wrong_arity
 from mobile_export.sources.assets import asset_files, vocabularies
 from mobile_export.sources.message_file import check_size
 from mobile_export.sources.message_text import parse_text

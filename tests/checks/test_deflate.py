@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.checks.size import deflated_size
+from mobile_export.deflate import deflated_size
 
 RNG = np.random.default_rng(0)
 FILES = {

@@ -1,13 +1,18 @@
 """Nodes have as many inputs as their operators take, in the graph and in functions."""
 
+import textwrap
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorflow.core.framework.op_def_pb2 import OpList
+from tensorflow.python.client import pywrap_tf_session as c_api
 
+from mobile_export.arity import refuse_wrong_arity
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from mobile_export.session import import_tensorflow
-from mobile_export.sources.arity import refuse_wrong_arity
 
 tf = import_tensorflow()
 tf1 = tf.compat.v1
@@ -77,3 +82,40 @@ def test_lists_that_say_nothing_of_their_length_are_left_to_tensorflow() -> None
     graph = a_graph()
     graph.nodes["several"].attr["N"].s = b"three"
     refuse_wrong_arity(graph)
+
+
+def test_the_table_is_that_of_tensorflow() -> None:
+    """Made by `python -m tests.test_arity`, whenever TensorFlow knows new operators; old ones stay in it."""
+    known, written = table(), (resources.files("mobile_export") / "arity.txt").read_text().splitlines()
+    assert known.items() <= read(written).items()
+
+
+def table() -> dict[str, str]:
+    """By operator: the number of its single tensors, and the attributes that count its lists."""
+    operators = OpList.FromString(bytes(c_api.TF_GetBuffer(c_api.TF_GetAllOpList())))
+    return {
+        op.name: " ".join(
+            [
+                str(sum(not (a.number_attr or a.type_list_attr) for a in op.input_arg)),
+                *(a.number_attr or a.type_list_attr for a in op.input_arg if a.number_attr or a.type_list_attr),
+            ]
+        )
+        for op in operators.op
+    }
+
+
+def read(lines: list[str]) -> dict[str, str]:
+    pairs = [line.split(":") for line in lines if not line.startswith("#")]
+    return {op: taken for taken, operators in pairs for op in operators.split()}
+
+
+if __name__ == "__main__":
+    path = Path("mobile_export/arity.txt")
+    everything = (read(path.read_text().splitlines()) if path.exists() else {}) | table()
+    lines = [
+        "# How many tensors TensorFlow's operators take: single ones, and the attributes that count lists of them."
+    ]
+    for taken in sorted(set(everything.values())):
+        names = " ".join(sorted(op for op, other in everything.items() if other == taken))
+        lines += [f"{taken}: {part}" for part in textwrap.wrap(names, 110)]
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -1,17 +1,33 @@
-"""Whether nodes have as many inputs as their operators take, and functions say what they take."""
+"""Whether nodes have as many inputs as their operators take, and functions say what they take.
+
+TensorFlow ends its process over some nodes that have not; and whoever knows that a convolution reads two tensors may
+then take the second. What operators take is in `arity.txt`, so that TensorFlow is not needed to know.
+"""
 
 import functools
+from importlib import resources
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs
-from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
-from mobile_export.transforms.operators import definition_of
+from mobile_export.protos import FunctionDef, NodeDef, OpDef
 
 
 @functools.cache
 def _types() -> frozenset[int]:
     """TensorFlow's numbers of types; 0 stands for none."""
     return frozenset(OpDef.ArgDef.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number) - {0}
+
+
+@functools.cache
+def _arities() -> dict[str, tuple[int, tuple[str, ...]]]:
+    """By operator, how many single tensors it takes, and the attributes that say how many it takes in lists."""
+    found = {}
+    for line in resources.files("mobile_export").joinpath("arity.txt").read_text(encoding="ascii").splitlines():
+        if not line.startswith("#"):
+            taken, _, operators = line.partition(":")
+            singles, *lists = taken.split()
+            found |= dict.fromkeys(operators.split(), (int(singles), tuple(lists)))
+    return found
 
 
 def refuse_wrong_arity(graph: Graph) -> None:
@@ -47,21 +63,14 @@ def _check_types(function: FunctionDef) -> None:
 
 def _input_count(node: NodeDef) -> tuple[int, int | None]:
     """How many inputs TensorFlow's definition gives `node`, at least and at most; None where that cannot be told."""
-    definition = definition_of(node.op)
-    if definition is None:
-        return 0, None
-    count, known = 0, True
-    for argument in definition.input_arg:
-        key = argument.number_attr or argument.type_list_attr
-        if not key:
-            count += 1
-            continue
-        default = next((a.default_value for a in definition.attr if a.name == key), AttrValue())
-        value: AttrValue = node.attr.get(key, default)
-        kind = value.WhichOneof("value")
-        if kind == "i" and argument.number_attr:
+    count, lists = _arities().get(node.op, (0, ("?",)))
+    known = True
+    for key in lists:
+        value = node.attr.get(key)
+        kind = None if value is None else value.WhichOneof("value")
+        if value is not None and kind == "i":
             count += value.i
-        elif kind == "list" and argument.type_list_attr:
+        elif value is not None and kind == "list":
             count += len(value.list.type)
         else:
             known = False
