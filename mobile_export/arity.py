@@ -21,7 +21,7 @@ def _types() -> frozenset[int]:
 @functools.cache
 def _arities() -> dict[str, tuple[int, tuple[str, ...]]]:
     """By operator, how many single tensors it takes, and the attributes that say how many it takes in lists."""
-    found = {}
+    found: dict[str, tuple[int, tuple[str, ...]]] = {}
     for line in resources.files("mobile_export").joinpath("arity.txt").read_text(encoding="ascii").splitlines():
         if not line.startswith("#"):
             taken, _, operators = line.partition(":")

@@ -1,12 +1,14 @@
 """What is to be built: targets read and checked, and everything hashed that could change an output."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export import keys
 from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS, Request
+from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
+from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
 from mobile_export.metrics import METRICS
 from mobile_export.sources import source_of
 from mobile_export.target import Artifact, Choices, Target, load_target
@@ -38,7 +40,9 @@ class Plan:
 def choices() -> Choices:
     """The units that a target may name."""
     precisions = {name: unit.precisions for name, unit in FORMATS.items()}
-    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=tuple(TRANSFORMS))
+    ours: dict[str, Sequence[str]] = dict.fromkeys(TRANSFORMS, ())
+    classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
+    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=ours | classic)
 
 
 def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
@@ -104,8 +108,8 @@ def file_of(target: Target, artifact: Artifact) -> str:
     return f"assets/models/{target.name}/{artifact.name}{FORMATS[artifact.format].suffix}"
 
 
-def request_for(artifact: Artifact, path: Path) -> Request:
-    """What the artifact's format is asked to write to `path`."""
+def request_for(artifact: Artifact, path: Path, labels: Mapping[str, Path] | None = None) -> Request:
+    """What the artifact's format is asked to write to `path`; `labels` as `Model` has them."""
     allowed = FORMATS[artifact.format].precisions[artifact.precision]
     interface = artifact.interface or allowed[0]
     return Request(
@@ -115,4 +119,5 @@ def request_for(artifact: Artifact, path: Path) -> Request:
         interface,
         allow_float_operators=artifact.allow_float_operators,
         allow_select_tf_ops=artifact.allow_select_tf_ops,
+        labels=labels or {},
     )

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from mobile_export.errors import TargetError
+from mobile_export.transform_string import Call, parse_calls
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
@@ -40,12 +41,12 @@ class Choices:
     Attributes:
         formats: each format's precisions, and each precision's interfaces, the default first.
         metrics: names of metrics.
-        transforms: names of transforms.
+        transforms: each transform's parameters.
     """
 
     formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     metrics: Sequence[str] = ()
-    transforms: Sequence[str] = ()
+    transforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def _absolute(value: Any, info: ValidationInfo) -> Path:
@@ -67,11 +68,25 @@ def _number_or_bool(value: Any) -> bool | int | float:
 def _passes(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
     if value == "default":
         return "default"
-    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f'{value!r} is neither "default" nor a list of transforms')
-    for name in value:
-        _one_of(name, _choices(info).transforms)
-    return value
+    known = _choices(info).transforms
+    for call in (call for text in texts for call in _calls(text)):
+        _one_of(call.name, list(known))
+        unknown = [name for name in call.values if known and name not in known[call.name]]
+        if unknown:
+            allowed = known[call.name]
+            has = f"allowed: {', '.join(allowed)}" if allowed else "it has none"
+            raise ValueError(f"{call.name} has no parameter {unknown[0]!r}{_nearest(unknown[0], allowed)}; {has}")
+    return texts
+
+
+def _calls(text: str) -> tuple[Call, ...]:
+    try:
+        return parse_calls(text)
+    except TargetError as error:
+        raise ValueError(str(error)) from error
 
 
 def _per_channel(value: Any) -> tuple[float, ...]:
@@ -232,6 +247,11 @@ class Model(_Strict):
         """By public input name, where there is any."""
         return {spec.name: spec.preprocessing for spec in self.inputs if spec.preprocessing is not None}
 
+    @property
+    def labels(self) -> dict[str, Path]:
+        """Files of class names by public output name, where there are any."""
+        return {spec.name: spec.labels for spec in self.outputs if spec.labels is not None}
+
 
 class Calibration(_Strict):
     """Representative inputs, from which the value ranges for int8 are measured."""
@@ -267,7 +287,10 @@ class Data(_Strict):
 class Transforms(_Strict):
     """The rewrites applied to the graph."""
 
-    passes: Passes = Field("default", description="`default`, or names of transforms in the order in which they run.")
+    passes: Passes = Field(
+        "default",
+        description="`default`, or transforms in their order, as TensorFlow's Graph Transform Tool writes them.",
+    )
 
 
 class Limits(_Strict):

@@ -17,7 +17,7 @@ CHOICES = Choices(
         "onnx": {"float32": ("float32",)},
     },
     metrics=("top1",),
-    transforms=("strip", "sort"),
+    transforms={"strip": (), "sort": (), "remove_nodes": ("op", "max_inputs")},
 )
 MINIMAL = """
 name = "digits"
@@ -180,6 +180,18 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ('"uint8"', '"int16"', "artifacts[0].interface: 'int16' is not known (did you mean 'int8'?); allowed: float32"),
         ('"top1"', '"top5"', "data.evaluation.metric: 'top5' is not known (did you mean 'top1'?); allowed: top1"),
         ('"sort"', '"sorts"', "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: strip, sort"),
+        ('"sort"', '"sort(op=Add)"', "transforms.passes: sort has no parameter 'op'; it has none"),
+        (
+            '"sort"',
+            '"remove_nodes(ops=Add)"',
+            "transforms.passes: remove_nodes has no parameter 'ops' (did you mean 'op'?); allowed: op, max_inputs",
+        ),
+        (
+            '"sort"',
+            '"sort remove_nodes(op=Add"',
+            "transforms.passes: transforms: remove_nodes(…: a closing parenthesis",
+        ),
+        ('["sort", "strip"]', "3", 'transforms.passes: 3 is neither "default" nor a list of transforms'),
         ('"android"', '"symbian"', "platform: input should be 'android', 'ios' or 'any' (it is 'symbian')"),
         ('name = "digits"', "", "name: missing; add it"),
         ('source = "../model/model.ckpt"', "", "model.source: missing; add it"),
@@ -324,3 +336,20 @@ def test_schema_names_the_units() -> None:
     assert definitions["Artifact"]["properties"]["format"]["enum"] == ["tflite", "onnx"]
     assert definitions["Artifact"]["properties"]["precision"]["enum"] == ["float32", "int8"]
     assert definitions["Evaluation"]["properties"]["metric"]["enum"] == ["top1"]
+
+
+@pytest.mark.parametrize(
+    ("passes", "loaded"),
+    [
+        (
+            '["remove_nodes(op=Identity, op=CheckNumerics)", "sort"]',
+            ("remove_nodes(op=Identity, op=CheckNumerics)", "sort"),
+        ),
+        ('"""\n  strip\n  remove_nodes(op=Identity)\n"""', ("  strip\n  remove_nodes(op=Identity)\n",)),
+        ('"default"', "default"),
+    ],
+)
+def test_passes_in_the_syntax_of_the_graph_transform_tool(tmp_path: Path, passes: str, loaded: object) -> None:
+    path = tmp_path / "digits.toml"
+    path.write_text(FULL.replace('["sort", "strip"]', passes))
+    assert load_target(path, CHOICES).transforms.passes == loaded

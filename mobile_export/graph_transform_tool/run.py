@@ -1,12 +1,12 @@
 """A list of transforms, run one after another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError, nearest
 from mobile_export.graph import Graph, TensorSpec, canonical, node_name
 from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
-from mobile_export.graph_transform_tool.transform import GraphTransform, Parameters
+from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.transform_string import Call
 
 IGNORE_ERRORS = "ignore_errors"
@@ -34,47 +34,52 @@ def transform(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], calls
         ModelError: the graph has no such output, or a transform cannot work on it.
         ConversionError: what a transform left is no graph.
     """
-    steps = [step_of(call) for call in calls]
+    for call in calls:
+        check_call(call)
     missing = [name for name in outputs if node_name(name) not in graph.nodes]
     if missing:
         raise ModelError(f"the graph has no output {missing[0]!r}{nearest(node_name(missing[0]), graph.nodes)}")
     graph = replace(graph, inputs=_specs(inputs, graph), outputs=_specs(outputs, graph))
-    notes = []
-    for call, (step, parameters) in zip(calls, steps, strict=True):
+    notes: list[str] = []
+    for call in calls:
         notes += [f"{call.name}: has no parameter {name!r}; ignored" for name in unknown_parameters(call)]
-        ignored = ignores_errors(parameters)
-        try:
-            after = step.rewrite(graph, parameters)
-            _check(call.name, graph, after)
-        except ExportError as error:
-            if not ignored:
-                raise
-            notes.append(f"{call.name}: not done, and its errors are ignored: {error}")
-            continue
-        graph = after
+        graph = run_call(call, graph, notes.append)
     return Transformed(graph, tuple(notes))
 
 
-def step_of(call: Call) -> tuple[GraphTransform, Parameters]:
-    """The transform that `call` names, and what it is given.
+def check_call(call: Call) -> None:
+    """Refuse what is no transform.
 
     Raises:
-        TargetError: there is none of that name.
+        TargetError: there is none of that name, or `ignore_errors` is neither true nor false.
     """
     if call.name not in GRAPH_TRANSFORMS:
         raise TargetError(f"there is no transform {call.name!r}{nearest(call.name, GRAPH_TRANSFORMS)}")
-    return GRAPH_TRANSFORMS[call.name], Parameters(call.name, call.values)
+    Parameters(call.name, call.values).boolean(IGNORE_ERRORS, False)
+
+
+def run_call(call: Call, graph: Graph, note: Callable[[str], object]) -> Graph:
+    """What one transform makes of `graph`; where its errors are ignored, they go to `note`, and the graph stays.
+
+    Raises:
+        ExportError: it cannot do its work, or left no graph.
+    """
+    parameters = Parameters(call.name, call.values)
+    try:
+        after = GRAPH_TRANSFORMS[call.name].rewrite(graph, parameters)
+        _check(call.name, graph, after)
+    except ExportError as error:
+        if not parameters.boolean(IGNORE_ERRORS, False):
+            raise
+        note(f"{call.name}: not done, and its errors are ignored: {error}")
+        return graph
+    return after
 
 
 def unknown_parameters(call: Call) -> list[str]:
     """What `call` gives that its transform does not know."""
     known = {*GRAPH_TRANSFORMS[call.name].parameters, IGNORE_ERRORS}
     return [name for name in call.values if name not in known]
-
-
-def ignores_errors(parameters: Parameters) -> bool:
-    """Whether the pipeline goes on when this transform cannot do its work."""
-    return parameters.boolean(IGNORE_ERRORS, False)
 
 
 def _specs(names: Sequence[str], graph: Graph) -> tuple[TensorSpec, ...]:

@@ -1,0 +1,159 @@
+"""transform-graph beside the original C++ that TensorFlow's wheel holds: time and memory, on one graph, in turns.
+
+    python benchmarks/transform_graph.py --megabytes 97 [--graph frozen.pb --inputs input --outputs output]
+
+Ours is the whole command: Python's start, reading, transforming, writing, and the zipped sizes that it prints. The
+original is a process that reads the file, calls the C++ and writes the result; its call is also timed alone, without
+the import of TensorFlow. Memory is the largest resident set of the process; what TensorFlow has resident after its
+import alone is given, too. Without --graph, a graph of convolutions and batch norms is made, of as many megabytes of
+weights. With --ours-only, for sizes that the original is not run on.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mobile_export.graph import Graph
+from mobile_export.graph_def_file import write_graph_def
+from mobile_export.protos import NodeDef
+from mobile_export.tensors import write_shape
+
+RECIPES = {
+    "classic": "strip_unused_nodes fold_constants fold_batch_norms fold_old_batch_norms round_weights",
+    "quantize_weights": "quantize_weights",
+}
+
+_ORIGINAL = """
+import json, resource, sys, time
+from tensorflow.python.util import _pywrap_transform_graph as tool
+imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+source, result, inputs, outputs, transforms = sys.argv[1:]
+with open(source, "rb") as file:
+    graph = file.read()
+start = time.perf_counter()
+made = tool.TransformGraphWithStringInputs(graph, inputs.encode(), outputs.encode(), transforms.encode())
+seconds = time.perf_counter() - start
+with open(result, "wb") as file:
+    file.write(made)
+print(json.dumps({"call": seconds, "imported": imported / 1024}))
+"""
+
+
+def make(path: Path, megabytes: float) -> None:
+    """A frozen TF1 graph: convolutions of 3x3x256x256 with read nodes, batch norms and ReLU6, and a classifier."""
+    rng, graph, channels = np.random.default_rng(0), Graph(), 256
+
+    def node(name: str, op: str, *inputs: str) -> NodeDef:
+        made = graph.nodes[name] = NodeDef(name=name, op=op, input=inputs)
+        made.attr["T"].type = 1
+        return made
+
+    def variable(name: str, shape: tuple[int, ...], offset: float = 0.0) -> str:
+        graph.set_constant(name, (rng.standard_normal(shape, np.float32) * 0.05 + offset).astype(np.float32))
+        return node(f"{name}/read", "Identity", name).name
+
+    placeholder = graph.nodes["input"] = NodeDef(name="input", op="Placeholder")
+    placeholder.attr["dtype"].type = 1
+    write_shape(placeholder.attr["shape"].shape, (-1, 16, 16, channels))
+    last, layers = "input", max(1, round(megabytes * 1e6 / (9 * channels * channels * 4)))
+    for k in range(layers):
+        name = f"layer{k}"
+        conv = node(f"{name}/conv", "Conv2D", last, variable(f"{name}/weights", (3, 3, channels, channels)))
+        conv.attr["strides"].list.i.extend([1, 1, 1, 1])
+        conv.attr["padding"].s = b"SAME"
+        values = [
+            variable(f"{name}/{v}", (channels,), offset=float(v != "beta")) for v in ("gamma", "beta", "mean", "var")
+        ]
+        norm = node(f"{name}/norm", "FusedBatchNorm", conv.name, *values)
+        norm.attr["is_training"].b = False
+        norm.attr["epsilon"].f = 1e-3
+        last = node(f"{name}/relu", "Relu6", norm.name).name
+    node("output", "Identity", last)
+    with path.open("wb") as file:
+        write_graph_def(file, graph)
+
+
+def measure(command: list[str]) -> tuple[float, float, str]:
+    """Wall seconds, largest resident set in MB, and what a command printed."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL)  # noqa: S603  our own words
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        printed.seek(0)
+        said = printed.read().decode()
+    if process.returncode:
+        raise SystemExit(f"{command[:3]} ended with {process.returncode}")
+    return seconds, usage.ru_maxrss / 1024, said
+
+
+def compare(source: Path, inputs: str, outputs: str, transforms: str, times: int, peer: bool) -> dict[str, object]:
+    """Medians of `times` turns."""
+    ours_path, theirs_path = source.with_suffix(".ours.pb"), source.with_suffix(".theirs.pb")
+    flags = {"in_graph": source, "out_graph": ours_path, "inputs": inputs, "outputs": outputs, "transforms": transforms}
+    ours = [sys.executable, "-m", "mobile_export", "transform-graph", *(f"--{k}={v}" for k, v in flags.items())]
+    theirs = [sys.executable, "-c", _ORIGINAL, str(source), str(theirs_path), inputs, outputs, transforms]
+    mine, other, calls, imported = [], [], [], 0.0
+    for _ in range(times):
+        mine.append(measure([*ours, "--format=json"]))
+        if peer:
+            other.append(measure(theirs))
+            said = json.loads(other[-1][2].splitlines()[-1])
+            calls.append(said["call"])
+            imported = said["imported"]
+    change = json.loads(mine[-1][2])
+    result: dict[str, object] = {
+        "bytes": [change["before"]["bytes"], change["after"]["bytes"]],
+        "zipped to": round(change["after"]["zipped_bytes"] / change["after"]["bytes"], 3),
+        "ours, whole command, s": round(statistics.median(m[0] for m in mine), 2),
+        "ours, peak MB": round(statistics.median(m[1] for m in mine)),
+    }
+    if peer:
+        result |= {
+            "original, whole process, s": round(statistics.median(o[0] for o in other), 2),
+            "original, call alone, s": round(statistics.median(calls), 2),
+            "original, peak MB": round(statistics.median(o[1] for o in other)),
+            "of which TensorFlow's import": round(imported),
+            "call alone / our whole command": round(
+                statistics.median(calls) / statistics.median(m[0] for m in mine), 2
+            ),
+            "our peak / its peak": round(
+                statistics.median(m[1] for m in mine) / statistics.median(o[1] for o in other), 2
+            ),
+        }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, default=97.0)
+    parser.add_argument("--graph", type=Path)
+    parser.add_argument("--inputs", default="input")
+    parser.add_argument("--outputs", default="output")
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--ours-only", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "graph.pb"
+        if arguments.graph:
+            source.symlink_to(arguments.graph.resolve())
+        else:
+            make(source, arguments.megabytes)
+        for name, transforms in RECIPES.items():
+            found = compare(
+                source, arguments.inputs, arguments.outputs, transforms, arguments.times, not arguments.ours_only
+            )
+            print(json.dumps({name: found}, indent=2), flush=True)
+
+
+if __name__ == "__main__":
+    main()
