@@ -13,7 +13,6 @@ CONVERT = (
     "ai-edge-litert",
     "litert-quantizer",
     "google-crc32c",
-    "isal",
 )
 """Packages of the `convert` extra."""
 CORE = ("numpy", "pydantic", "rich", "typer")
