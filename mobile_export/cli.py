@@ -7,11 +7,12 @@ import json
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from mobile_export import __version__
 from mobile_export.errors import INTERRUPTED, CheckFailed, ExportError, MissingToolError
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
     from mobile_export.manifest import Manifest
     from mobile_export.target import Model
 
+
+class _Commands(TyperGroup):
+    """Commands, also under the names that the classic tools had."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        old = {"convert_graphdef_memmapped_format": "convert-memmapped"}
+        return super().get_command(ctx, old.get(cmd_name, cmd_name.replace("_", "-")))
+
+
 app = typer.Typer(
     name="mobile-export",
+    cls=_Commands,
     help="Turn a trained TensorFlow model into checked files for phone apps.",
     no_args_is_help=True,
     add_completion=False,
@@ -255,6 +266,31 @@ def doctor(output: Format = "text") -> None:
     _need(found)
 
 
+@app.command()
+def kernels(
+    files: Annotated[list[Path], typer.Argument(help="Files of the formats graphdef and memmapped, or other graphs.")],
+    against: Annotated[
+        str | None, typer.Option(help="The phone's TensorFlow: the name of a list, or a list or ops_to_register.h.")
+    ] = None,
+    header: Annotated[Path | None, typer.Option(help="Write an ops_to_register.h for a selective build here.")] = None,
+    jobs: Jobs = 0,
+    output: Format = "text",
+) -> None:
+    """Show which of TensorFlow's kernels files need, and which of them the phone's TensorFlow lacks."""
+    from mobile_export.kernels.survey import survey
+    from mobile_export.workers import default_jobs
+
+    found = survey(files, against, jobs or default_jobs())
+    if output == "json":
+        _print_json(found.as_json())
+    else:
+        print("\n".join(found.lines()))
+    if found.lacks:
+        raise CheckFailed(f"{found.runtime} lacks {found.lacks} of what {', '.join(map(str, files))} needs")
+    if header is not None:
+        found.write_header(header)
+
+
 _CLASSIC = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -273,9 +309,9 @@ def freeze_graph(context: typer.Context) -> None:
 @app.command("transform-graph", context_settings=_CLASSIC, add_help_option=False)
 def transform_graph(context: typer.Context) -> None:
     """Rewrite a graph by a list of transforms, as TensorFlow's Graph Transform Tool does, with its flags."""
-    from mobile_export.classic.transform_graph import TransformGraph, transform_graph
+    from mobile_export.classic.transform_graph import TransformGraph, known_transforms, transform_graph
 
-    flags = _classic(TransformGraph, context.args)
+    flags = _classic(TransformGraph, context.args, known_transforms)
     _print_changes(transform_graph(flags), flags)
 
 
@@ -288,12 +324,12 @@ def _print_changes(changes: "Changes", flags: "Flags") -> None:
         print("\n".join(changes.lines()))
 
 
-def _classic(kind: type["Kind"], arguments: list[str]) -> "Kind":
-    """The flags of a classic tool, or its help."""
+def _classic(kind: type["Kind"], arguments: list[str], more: Callable[[], str] = str) -> "Kind":
+    """The flags of a classic tool, or its help, with what it has `more` to say."""
     from mobile_export.classic.flags import explain, parse
 
     if {"-h", "-help", "--help"} & set(arguments):
-        print(explain(kind))
+        print("\n".join(filter(None, [explain(kind), more()])))
         raise typer.Exit
     return parse(kind, arguments)
 

@@ -1,17 +1,23 @@
 """`transform-graph`: TensorFlow's Graph Transform Tool, as a command and as the Python call that it had."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
+from mobile_export.classic.to_saved_model import to_saved_model
 from mobile_export.errors import TargetError
-from mobile_export.graph import Graph
+from mobile_export.graph import Graph, TensorSpec, canonical, short
+from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.run import transform
+from mobile_export.network.freeze import freeze
 from mobile_export.protos import GraphDef
+from mobile_export.sources import SOURCES
+from mobile_export.target import Model
 from mobile_export.transform_string import parse_calls
+from mobile_export.transforms.inline_functions import inline_functions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +25,16 @@ class TransformGraph(Flags):
     """Rewrite a graph by a list of transforms."""
 
     in_graph: str = flag("", "GraphDef, binary or text.")
+    input_saved_model_dir: str = flag("", "Folder of a SavedModel, whose variables are frozen; instead of --in_graph.")
+    saved_model_tags: str = flag("serve", "Tags of the graph in the SavedModel, separated by commas.")
     out_graph: str = flag("", "File to write.")
-    inputs: str = flag("", "Nodes that the app feeds, separated by commas.")
-    outputs: str = flag("", "Nodes whose values the app takes, separated by commas.")
+    output_saved_model_dir: str = flag(
+        "", "Folder to write a SavedModel for serving to; instead of --out_graph, or too."
+    )
+    inputs: str = flag("", "Nodes that the app feeds, separated by commas. Of a SavedModel: as its signature says.")
+    outputs: str = flag(
+        "", "Nodes whose values the app takes, separated by commas. Of a SavedModel: as its signature says."
+    )
     transforms: str = flag("", "Transforms in their order: 'strip_unused_nodes fold_constants(ignore_errors=true)'.")
     output_as_text: bool = flag(False, "Whether the file to write is text.")
 
@@ -35,14 +48,52 @@ def transform_graph(flags: TransformGraph) -> Changes:
         ConversionError: the result is no graph, or too large.
         OutputError: it cannot be written.
     """
-    check_output(flags.out_graph, "out_graph")
+    _check(flags)
     calls = parse_calls(flags.transforms)
     if not calls:
         raise TargetError("--transforms: missing; name at least one transform")
-    graph = read_graph(flags.in_graph, "in_graph")
-    done = transform(graph, listed(flags.inputs), listed(flags.outputs), calls)
-    path = write_graph(flags.out_graph, "out_graph", done.graph, as_text=flags.output_as_text)
-    return Changes.between(Path(flags.in_graph).expanduser(), graph, path, done.graph, done.notes)
+    source, graph, signed = _read(flags)
+    inputs, outputs = (
+        listed(named) or [short(spec.tensor) for spec in signature]
+        for named, signature in ((flags.inputs, graph.inputs), (flags.outputs, graph.outputs))
+    )
+    done = transform(graph, inputs, outputs, calls)
+    written = []
+    if flags.out_graph:
+        written.append(write_graph(flags.out_graph, "out_graph", done.graph, as_text=flags.output_as_text))
+    if flags.output_saved_model_dir:
+        written.append(Path(flags.output_saved_model_dir).expanduser())
+        to_saved_model(written[-1], done.graph, signed)
+    return Changes.between(source, graph, written[-1], done.graph, done.notes)
+
+
+def _check(flags: TransformGraph) -> None:
+    """Whether the flags say where everything is."""
+    if bool(flags.in_graph) == bool(flags.input_saved_model_dir):
+        raise TargetError("name the model with one of --in_graph, --input_saved_model_dir")
+    if flags.out_graph or not flags.output_saved_model_dir:
+        check_output(flags.out_graph, "out_graph")
+
+
+def _read(flags: TransformGraph) -> tuple[Path, Graph, Graph | None]:
+    """Where the model is, its frozen graph, and for a SavedModel the one that has its signature."""
+    if flags.in_graph:
+        return Path(flags.in_graph).expanduser(), read_graph(flags.in_graph, "in_graph"), None
+    folder = Path(flags.input_saved_model_dir).expanduser()
+    trained = SOURCES["saved_model"].read(Model(source=folder, tags=tuple(listed(flags.saved_model_tags))))
+    outputs = [TensorSpec(name, canonical(name), "", None) for name in listed(flags.outputs)]
+    part = replace(trained.graph.copy(), outputs=tuple(outputs) or trained.graph.outputs)
+    part.prune()
+    return folder, inline_functions(freeze(part, trained.value)), trained.graph
+
+
+def known_transforms() -> str:
+    """For the help: every transform, and what it can be given."""
+    lines = [
+        f"  {name}" + (f"({', '.join(unit.parameters)})" * bool(unit.parameters))
+        for name, unit in GRAPH_TRANSFORMS.items()
+    ]
+    return "\n".join(["", "Transforms, each with ignore_errors besides:", *lines])
 
 
 def transform_graph_def(
