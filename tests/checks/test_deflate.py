@@ -8,6 +8,7 @@ import pytest
 
 from mobile_export.deflate import WHOLE_BYTES, deflated_size
 
+FRAME = 6  # bytes that zlib puts around the data, and zip archives do not
 RNG = np.random.default_rng(0)
 FILES = {
     "float32 weights": RNG.normal(size=200_000).astype(np.float32).tobytes(),
@@ -20,7 +21,7 @@ FILES = {
 def test_small_files_are_deflated_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model"
     path.write_bytes(FILES[name])
-    assert deflated_size(path) == len(zlib.compress(FILES[name]))
+    assert deflated_size(path) == len(zlib.compress(FILES[name])) - FRAME
 
 
 def rounded(size: int) -> np.ndarray:
@@ -34,4 +35,4 @@ def test_blocks_stand_for_a_large_file(tmp_path: Path, make) -> None:
     weights = make(3_000_000).tobytes()
     path.write_bytes(weights + bytes(len(weights)))
     assert path.stat().st_size > WHOLE_BYTES
-    assert deflated_size(path) == pytest.approx(len(zlib.compress(path.read_bytes())), rel=0.07)
+    assert deflated_size(path) == pytest.approx(len(zlib.compress(path.read_bytes())), rel=0.01)
