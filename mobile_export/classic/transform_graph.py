@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mobile_export.arity import refuse_wrong_arity
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
@@ -112,4 +113,6 @@ def transform_graph_def(
         ConversionError: what a transform left is no graph.
     """
     calls = [call for text in transforms for call in parse_calls(text)]
-    return transform(Graph.from_graph_def(input_graph_def), inputs, outputs, calls).graph.to_graph_def()
+    graph = Graph.from_graph_def(input_graph_def)
+    refuse_wrong_arity(graph)
+    return transform(graph, inputs, outputs, calls).graph.to_graph_def()
