@@ -87,7 +87,7 @@ class Session:
         self._graph = graph
         self._seconds = RUN_SECONDS if seconds is None else seconds
         self._tf = import_tensorflow()
-        large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES]
+        large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES and _is_free(graph, name)]
         self._fed = {f"{name}:0": graph.constants[name] for name in large}
         self._tf_graph = self._tf.Graph()
         with self._tf_graph.as_default():
@@ -168,6 +168,11 @@ class Session:
         options.rewrite_options.disable_meta_optimizer = True
         options.optimizer_options.opt_level = -1
         return config
+
+
+def _is_free(graph: Graph, name: str) -> bool:
+    """Whether a Const waits for nothing: what does belongs to a loop's frame, where nothing can be fed."""
+    return not graph.nodes[name].input
 
 
 def _with_placeholders(graph: Graph, names: Iterable[str]) -> GraphDef:

@@ -32,6 +32,18 @@ def test_constants_of_any_size_answer_right(columns: int) -> None:
         assert session.shape("y") == (-1, columns)
 
 
+def test_a_large_constant_inside_a_loop_belongs_to_its_frame() -> None:
+    tf1.disable_control_flow_v2()
+    weights = np.eye(80, dtype=np.float32) / 2
+    assert weights.nbytes > FED_BYTES
+    graph = graph_of(
+        lambda x: tf1.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y @ weights), [0, x])[1], (2, 80)
+    )
+    ones = np.ones((2, 80), np.float32)
+    with Session(graph) as session:
+        np.testing.assert_allclose(session({"x": ones})["y"], ones / 8)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int8", "uint8", "int64", "bool", "complex64"])
 def test_large_constants_of_any_type(dtype: str) -> None:
     values = np.random.default_rng(0).integers(0, 2, [3, FED_BYTES]).astype(tf.as_dtype(dtype).as_numpy_dtype)
