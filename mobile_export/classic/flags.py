@@ -6,6 +6,7 @@ A tool's flags are the fields of a frozen dataclass under `Flags`, whose types s
 """
 
 import difflib
+import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -84,10 +85,22 @@ def _read(known: "Field[Any]", value: str) -> Any:
         if not re.fullmatch(r"[+-]?\d+", value):
             raise TargetError(f"--{known.name}: {value!r} is no whole number")
         return int(value)
+    if known.type in (float, float | None):
+        return _number(known, value)
     allowed = get_args(known.type)
     if allowed and value not in allowed:
         raise TargetError(f"--{known.name}: {value!r} is not known; allowed: {', '.join(allowed)}")
     return value
+
+
+def _number(known: "Field[Any]", value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise TargetError(f"--{known.name}: {value!r} is no number")
+    return number
 
 
 def explain(kind: type[Flags]) -> str:
@@ -95,7 +108,7 @@ def explain(kind: type[Flags]) -> str:
     paragraphs = [(kind.__doc__ or "").strip(), "", "Flags, with one dash or two:"]
     for known in sorted(fields(kind), key=lambda known: known.name == "format"):  # its own first
         default = f" Default: {str(known.default).lower() if known.type is bool else known.default}."
-        text = known.metadata["explained"] + (default if known.default != "" else "")
+        text = known.metadata["explained"] + (default if known.default not in ("", None) else "")
         wrapped = textwrap.wrap(text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
         paragraphs += [f"  {', '.join(f'--{name}' for name in (known.name, *known.metadata['aliases']))}", *wrapped]
     return "\n".join(paragraphs)

@@ -14,6 +14,8 @@ class Tool(Flags):
 
     input_graph: str = flag("", "What is read.")
     count: int = flag(2, "How often.")
+    share: float = flag(0.5, "How much.")
+    most: float | None = flag(None, "How much at most.")
     binary: bool = flag(False, "Whether it is binary.")
     nodes: bool = flag(True, "Whether it has nodes.", "knots")
 
@@ -27,6 +29,7 @@ class Tool(Flags):
         ("-input_graph a.pb -count=3", Tool(input_graph="a.pb", count=3)),
         ("--input-graph=a.pb", Tool(input_graph="a.pb")),
         ("--count=-1", Tool(count=-1)),
+        ("--share=-1e-3 --most 2", Tool(share=-0.001, most=2.0)),
         ("--binary", Tool(binary=True)),
         ("--binary --count=1", Tool(binary=True, count=1)),
         ("--binary=true", Tool(binary=True)),
@@ -55,6 +58,8 @@ def test_flags(line: str, flags: Tool) -> None:
         ("--input_graph --binary", "--input_graph: its value is missing"),
         ("--binary=maybe", "--binary: 'maybe' is neither true nor false"),
         ("--count=many", "--count: 'many' is no whole number"),
+        ("--share=half", "--share: 'half' is no number"),
+        ("--most=inf", "--most: 'inf' is no number"),
         ("--format=xml", "--format: 'xml' is not known; allowed: text, json"),
     ],
 )
@@ -67,5 +72,6 @@ def test_help() -> None:
     text = explain(Tool)
     assert text.startswith("Do something.\n\nFlags, with one dash or two:\n  --input_graph\n      What is read.\n")
     assert "  --count\n      How often. Default: 2.\n" in text
+    assert "  --most\n      How much at most.\n" in text
     assert "  --nodes, --knots\n      Whether it has nodes. Default: true.\n" in text
     assert text.endswith("json goes to stdout alone. Default: text.")
