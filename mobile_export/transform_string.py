@@ -4,7 +4,8 @@
     fold_constants(ignore_errors=true)
 
 A name, and in parentheses right behind it, values by name: letters, digits and `_./-`, or anything in double quotes. A
-name that comes twice has two values.
+name that comes twice has two values. Between values there is a comma, spaces, or a comma and spaces behind it; before a
+comma or a parenthesis there are none. A backslash in quotes keeps the next character from ending them, and stays.
 """
 
 import re
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 
 from mobile_export.errors import TargetError
 
-_SPACE = re.compile(r"\s*")
+_SPACE = re.compile(r"\s*", re.ASCII)
 _NAME = re.compile(r"\w+", re.ASCII)
-_VALUE = re.compile(r'"([^"]*)"|([\w./-]+)', re.ASCII)
+_VALUE = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([\w./-]+))"?\'?', re.ASCII | re.DOTALL)  # stray quotes are passed over
 _SHOWN = 24
 
 
@@ -76,20 +77,18 @@ def _calls(reader: _Reader) -> Iterator[Call]:
 def _values(reader: _Reader, transform: str) -> dict[str, tuple[str, ...]]:
     """What stands between the parentheses behind the name of `transform`."""
     values: dict[str, tuple[str, ...]] = {}
-    reader.take(_SPACE)
     while not reader.symbol(")"):
+        if reader.ended():
+            raise reader.error(f"{transform}(…: a closing parenthesis is missing")
+        reader.symbol(",")
+        reader.take(_SPACE)
         name = reader.take(_NAME)
         if name is None:
-            raise reader.error(f"{transform}(…: a closing parenthesis is missing")
+            raise reader.error(f"{transform}(…: the name of a parameter is missing")
         if not reader.symbol("="):
             raise reader.error(f"{transform}(…: write {name[0]}=VALUE, without spaces; '=' is missing")
         value = reader.take(_VALUE)
         if value is None:
             raise reader.error(f"{transform}(…: {name[0]} has no value, plain or in double quotes,")
         values[name[0]] = (*values.get(name[0], ()), value[1] if value[1] is not None else value[2])
-        reader.take(_SPACE)
-        if reader.symbol(","):
-            reader.take(_SPACE)
-            if reader.symbol(")"):
-                raise reader.error(f"{transform}(…: there is a comma with nothing behind it")
     return values

@@ -90,7 +90,8 @@ def _specs(names: Sequence[str], graph: Graph) -> tuple[TensorSpec, ...]:
 def _check(name: str, before: Graph, after: Graph) -> None:
     """Hold what a transform left to what every graph must be."""
     problems = after.problems()
-    lost = [spec.name for spec in before.outputs if spec not in after.outputs]
-    problems += [f"the output {output!r} is no longer there" for output in lost]
+    moved = [old.name for old, new in zip(before.outputs, after.outputs, strict=True) if old != new]
+    if not GRAPH_TRANSFORMS[name].renames:
+        problems += [f"the output {output!r} is no longer there" for output in moved]
     if problems:
         raise ConversionError(f"transform {name!r} broke the graph: {'; '.join(problems[:5])}")

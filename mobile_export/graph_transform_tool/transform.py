@@ -98,9 +98,11 @@ class GraphTransform:
         rewrite: a pure function; the graph's inputs and outputs are those of the tool, and keep their names.
         parameters: the names that it knows, besides `ignore_errors`.
         tolerance: how far an output may move, as a fraction of its largest magnitude; inf for those that are meant to
-            lose precision, and are judged in the end.
+            lose precision or to change meaning, and are judged in the end.
+        renames: whether an output may be another node afterwards; its name as an output stays.
     """
 
     rewrite: Callable[[Graph, Parameters], Graph]
     parameters: tuple[str, ...] = ()
     tolerance: float = 0.0
+    renames: bool = False

@@ -1,14 +1,12 @@
 """What does not depend on any input is computed now."""
 
-import math
-
 import numpy as np
 
 from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
 from mobile_export.ops import SHAPE_OPS
 from mobile_export.session import Session
-from mobile_export.tensors import Array, dtype_named
-from mobile_export.transforms.patterns import cone, constant_nodes, evaluate, gated_nodes
+from mobile_export.tensors import Array
+from mobile_export.transforms.patterns import cone, constant_nodes, evaluate, gated_nodes, static_bytes
 
 MAX_GROWTH_BYTES = 1 << 20
 """A folded value may be this much larger than what it was computed from (a Fill of zeros stays a Fill)."""
@@ -26,7 +24,7 @@ def fold_constants(graph: Graph) -> Graph:
     with Session(graph) as session:
         _fold_shapes(graph, session)
         wanted = _frontier(graph, constant_nodes(graph) - set(graph.constants))
-        wanted = [tensor for tensor in wanted if _known_bytes(session, tensor) <= _most_bytes(graph, tensor)]
+        wanted = [tensor for tensor in wanted if (static_bytes(session, tensor) or 0) <= _most_bytes(graph, tensor)]
     values = evaluate(graph, wanted) if wanted else []
     for tensor, value in zip(wanted, values, strict=True):
         if value.nbytes <= _most_bytes(graph, tensor):
@@ -57,13 +55,6 @@ def _frontier(graph: Graph, foldable: set[str]) -> list[str]:
 
 def _most_bytes(graph: Graph, tensor: str) -> int:
     return total_bytes(cone(graph, [tensor]).constants) + MAX_GROWTH_BYTES
-
-
-def _known_bytes(session: Session, tensor: str) -> int:
-    """The bytes of `tensor` before it is computed, as far as its shape is known: a Fill may be larger than memory."""
-    shape = session.shape(tensor)
-    known = shape is not None and min(shape, default=0) >= 0
-    return math.prod(shape or ()) * dtype_named(session.dtype(tensor)).itemsize if known else 0
 
 
 def _replace(graph: Graph, tensor: str, value: Array, wanted: list[str]) -> None:

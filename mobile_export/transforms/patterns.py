@@ -1,12 +1,13 @@
 """What several transforms ask of a graph."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.ops import FOLDABLE
 from mobile_export.protos import FunctionDefLibrary, NodeDef
 from mobile_export.session import Session
-from mobile_export.tensors import Array
+from mobile_export.tensors import Array, dtype_named
 
 
 def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:
@@ -76,6 +77,16 @@ def evaluate(graph: Graph, tensors: Sequence[str], substitutes: Mapping[str, Arr
             part.set_constant(name, value)
     with Session(part, allowed=FOLDABLE | {"Const", "PlaceholderWithDefault"}) as session:
         return session.evaluate(tensors)
+
+
+def static_bytes(session: Session, tensor: str) -> int | None:
+    """The bytes of `tensor` before it is computed, where its shape tells them: a Fill may be larger than memory."""
+    shape = session.shape(tensor)
+    try:
+        dtype = dtype_named(session.dtype(tensor))
+    except KeyError:  # of strings and resources
+        return None
+    return None if shape is None or min(shape, default=0) < 0 else math.prod(shape) * dtype.itemsize
 
 
 def values_where_known(graph: Graph, tensors: Sequence[str]) -> dict[str, Array]:

@@ -55,6 +55,11 @@ def test_what_changed_is_told(model: Path) -> None:
     assert [line.split()[0] for line in changes.lines()[1:]][:3] == ["nodes", "bytes", "zipped"]
 
 
+def test_an_output_may_be_renamed(model: Path) -> None:
+    changes = run(model, "rename_node(old_node_name=y, new_node_name=answer) strip_unused_nodes")
+    assert read_graph(changes.path).graph.nodes.keys() == {"x", "w", "read", "answer"}
+
+
 def test_text_in_and_text_out(model: Path) -> None:
     run(model, "sort_by_execution_order", "--output_as_text")
     text = model.with_name("out.pb")
@@ -95,7 +100,12 @@ def test_errors_are_ignored_where_they_shall_be_and_said(model: Path) -> None:
         ("fold_constants(ignore_errors=maybe)", [], TargetError, "ignore_errors: 'maybe' is neither true nor false"),
         ("rename_node", [], TargetError, "rename_node: old_node_name is missing"),
         ("remove_nodes(op=Identity)", ["--outputs=gone"], ModelError, "the graph has no output 'gone'"),
-        ("rename_node(old_node_name=y, new_node_name=z)", [], ConversionError, "the output 'y'"),
+        (
+            "remove_nodes(op=MatMul, max_inputs=2) rename_op(old_op_name=Const, new_op_name=Gone)",
+            [],
+            ConversionError,
+            "no",
+        ),
         ("remove_nodes(op=Identity)", ["--in_graph=/gone.pb"], ModelError, "/gone.pb: cannot be read"),
         ("remove_nodes(op=Identity)", ["--out_graph=/gone/x.pb"], OutputError, "there is no such folder"),
         ("remove_nodes(op=Identity)", ["--out_graph="], TargetError, "--out_graph: missing"),

@@ -1,0 +1,67 @@
+"""A factor per channel goes into the weights before it."""
+
+import numpy as np
+
+from mobile_export.errors import ModelError
+from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.convolutions import (
+    Readers,
+    data_format,
+    gathered_waits,
+    is_read_once,
+    output_channels,
+    scaled,
+)
+from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
+from mobile_export.graph_transform_tool.transform import Parameters
+
+CONST = Pattern("Const")
+_PATTERN = Pattern("Mul", [Pattern("Conv2D|MatMul|DepthwiseConv2dNative", [ANY, CONST]), CONST])
+_FOLDED_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def fold_batch_norms(graph: Graph, _: Parameters) -> Graph:
+    """Multiply weights by the constant that the result is multiplied by, the second operand of a Mul.
+
+        Mul(Conv2D(x, w), s)   =>   Conv2D(x, w·s), named like the Mul
+
+    After Conv2D, DepthwiseConv2dNative or MatMul, also a transposed one. It stays where the convolution, the weights or
+    the factors are read elsewhere or are outputs, and where channels are not the last dimension.
+
+    Raises:
+        ModelError: the factors are not one for each channel.
+    """
+    graph = graph.copy()
+    readers = graph.consumers()
+    for match in find_matches(graph, _PATTERN):
+        if _is_foldable(graph, readers, match):
+            _fold(graph, match)
+    return graph
+
+
+def _is_foldable(graph: Graph, readers: Readers, match: Match) -> bool:
+    conv, weights, factors = match.inputs[0], match.inputs[0].inputs[1].node.name, match.inputs[1].node.name
+    if not all(is_read_once(graph, readers, name) for name in (conv.node.name, weights, factors)):
+        return False
+    if not all(name in graph.constants and graph.constants[name].dtype in _FOLDED_TYPES for name in (weights, factors)):
+        return False
+    channels = output_channels(conv.node, graph.constants[weights])
+    shape = graph.constants[factors].shape
+    if channels is not None and shape != (channels,):
+        raise ModelError(
+            f"node {match.node.name!r}: Mul constant input to batch norm has bad shape: {list(shape)}; after a "
+            f"{conv.node.op} of {channels} channels it is to be [{channels}]. Give fold_batch_norms ignore_errors=true"
+        )
+    return channels is not None and (conv.node.op == "MatMul" or data_format(conv.node) == "NHWC")
+
+
+def _fold(graph: Graph, match: Match) -> None:
+    mul, conv = match.node, match.inputs[0].node
+    weights, factors = match.inputs[0].inputs[1].node.name, match.inputs[1].node.name
+    waits = gathered_waits([mul, conv])
+    graph.constants[weights] = scaled(conv, graph.constants[weights], graph.constants[factors])
+    name = mul.name
+    mul.CopyFrom(conv)
+    mul.name = name
+    mul.input[:] = [*conv.input[:2], *waits]
+    graph.remove([conv.name, factors])

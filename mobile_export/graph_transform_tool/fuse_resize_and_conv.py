@@ -1,0 +1,14 @@
+"""Resizing becomes part of the convolution."""
+
+from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.fused_convolution import fuse
+from mobile_export.graph_transform_tool.matching import ANY, Pattern
+from mobile_export.graph_transform_tool.transform import Parameters
+
+
+def fuse_resize_and_conv(graph: Graph, _: Parameters) -> Graph:
+    """Let a convolution resize its own input.
+
+    Conv2D(ResizeBilinear(x, size), w)   =>   FusedResizeAndPadConv2D(x, size, zeros, w)
+    """
+    return fuse(graph, Pattern("Conv2D", [Pattern("ResizeBilinear"), ANY]))

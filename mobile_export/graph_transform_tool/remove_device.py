@@ -1,0 +1,12 @@
+"""Nodes without a place."""
+
+from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.transform import Parameters
+
+
+def remove_device(graph: Graph, _: Parameters) -> Graph:
+    """Let nodes forget the device that they were placed on."""
+    graph = graph.copy()
+    for node in graph.nodes.values():
+        node.device = ""
+    return graph

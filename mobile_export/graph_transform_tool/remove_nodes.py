@@ -1,0 +1,89 @@
+"""Nodes that only pass on what they read."""
+
+from collections.abc import Mapping
+
+from mobile_export.graph import Graph, control_inputs, data_inputs, node_name, port
+from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.protos import NodeDef
+from mobile_export.transforms.growth import Size, refuse_oversized
+
+_SWITCHES = frozenset({"Switch", "RefSwitch", "_SwitchN"})
+_MERGES = frozenset({"Merge", "RefMerge", "_XlaMerge"})
+
+
+def remove_nodes(graph: Graph, parameters: Parameters) -> Graph:
+    """Let readers of nodes of the operators `op` read their first input instead, and wait for what they waited for.
+
+        y = Relu(Identity(x, ^c))  =>  y = Relu(x, ^c)
+
+    Only nodes with at most `max_inputs` data inputs are removed, and with them other inputs that nobody reads then.
+    Inputs and outputs stay. So do nodes that decide what runs in a branch or loop: one behind a Switch that others wait
+    for, since the Switch itself runs in either case; and one that waits itself and is read by a Merge, which cannot.
+    """
+    ops = parameters.all("op")
+    if not ops:
+        raise parameters.error("op is missing; write remove_nodes(op=Identity)")
+    most = parameters.integer("max_inputs", 1)
+    graph = graph.copy()
+    renamed: dict[str, str] = {}
+    for op in ops:
+        counts = {len(data_inputs(node)) for node in graph.nodes.values() if _is_of(node, op)}
+        for count in sorted(count for count in counts if 1 <= count <= most):
+            removed = _remove(graph, op, count)
+            renamed = {old: removed.get(new, new) for old, new in renamed.items()} | removed
+    follow_nodes(graph, renamed)
+    return graph
+
+
+def _is_of(node: NodeDef, op: str) -> bool:
+    """Whether `node` is of one of the operators that `op` lists with `|` between them; `*` is any."""
+    return op == "*" or node.op in op.split("|")
+
+
+def _remove(graph: Graph, op: str, count: int) -> dict[str, str]:
+    """Remove the nodes with `count` data inputs; returns their names, and whom their readers read now."""
+    kept = {node_name(spec.tensor) for spec in (*graph.inputs, *graph.outputs)}
+    waited_for = {node_name(tensor) for node in graph.nodes.values() for tensor in control_inputs(node)}
+    merged = {node_name(t) for node in graph.nodes.values() if node.op in _MERGES for t in node.input}
+    removed: dict[str, NodeDef] = {}
+    added = 0
+    for name in graph.topological_order():
+        node = graph.nodes[name]
+        added += _rewire(node, removed)
+        refuse_oversized(Size(0, added))
+        data = data_inputs(node)
+        if len(data) != count or not _is_of(node, op) or name in kept:
+            continue
+        source = graph.producer(data[0])
+        gates = source is not None and source.op in _SWITCHES and name in waited_for
+        if not gates and not (control_inputs(node) and name in merged):
+            removed[name] = node
+    graph.remove(removed)
+    graph.remove(_unread_operands(graph, removed) - kept)
+    return {name: node_name(node.input[0]) for name, node in removed.items()}
+
+
+def _rewire(node: NodeDef, removed: Mapping[str, NodeDef]) -> int:
+    """Let `node` read what `removed` nodes read; returns how many more inputs it has then."""
+    inputs = list[str]()
+    controls = dict[str, None]()
+    for tensor in node.input:
+        gone = removed.get(node_name(tensor))
+        if gone is None or port(tensor) > 0:
+            inputs.append(tensor)
+            continue
+        inputs.append(f"^{node_name(gone.input[0])}" if tensor.startswith("^") else gone.input[0])
+        controls |= dict.fromkeys(control_inputs(gone))
+    waits = set(inputs)
+    more = [control for control in controls if control not in waits]
+    node.input[:] = [*inputs, *more]
+    return len(more)
+
+
+def _unread_operands(graph: Graph, removed: Mapping[str, NodeDef]) -> set[str]:
+    """What `removed` nodes read besides their first input, and nobody else does."""
+    first = {node_name(node.input[0]) for node in removed.values()}
+    others = {node_name(tensor) for node in removed.values() for tensor in data_inputs(node)[1:]} - first
+    read = {node_name(tensor) for node in graph.nodes.values() for tensor in node.input} if others else set()
+    return others - read

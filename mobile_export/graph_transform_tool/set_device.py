@@ -1,0 +1,15 @@
+"""Nodes in a place."""
+
+from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.transform import Parameters
+
+
+def set_device(graph: Graph, parameters: Parameters) -> Graph:
+    """Place nodes on `device`; with `if_default`, only those that have no place."""
+    device = parameters.string("device", "")
+    if_default = parameters.boolean("if_default", False)
+    graph = graph.copy()
+    for node in graph.nodes.values():
+        if not (if_default and node.device):
+            node.device = device
+    return graph
