@@ -14,7 +14,17 @@ from typing import Any, Literal
 from mobile_export import workers
 from mobile_export.describe import describe
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
-from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
+from mobile_export.kernels.published import has_header, save_header
+from mobile_export.manifest import (
+    FILE_NAME,
+    GOLDEN,
+    ArtifactEntry,
+    Manifest,
+    artifact_hash,
+    files_of,
+    load_manifest,
+    sha256_of,
+)
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging
@@ -92,6 +102,7 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
         for entry in kept:
             _copy(options.out / target.name / entry.file, stage / entry.file)
         manifest.save(stage)
+        save_header(manifest, stage)
         return Outcome(target.name, "published", publish(stage, options.out, target.name), manifest)
 
 
@@ -122,14 +133,16 @@ def _current(planned: Plan, published: Manifest | None, options: Options) -> set
         return set()
     if not (folder / GOLDEN).is_file() or sha256_of(folder / GOLDEN) != published.golden:
         return set()
+    if not has_header(published, folder):
+        return set()
     rebuilt = {options.artifact} if options.artifact else set(planned.keys)
     return {
         entry.name
         for entry in published.artifacts
         if planned.keys.get(entry.name) == entry.key
         and (options.cache or entry.name not in rebuilt)
-        and (folder / entry.file).is_file()
-        and sha256_of(folder / entry.file) == entry.sha256
+        and (folder / entry.file).exists()
+        and artifact_hash(folder / entry.file) == entry.sha256
     }
 
 
@@ -154,9 +167,10 @@ def _make(
 ) -> dict[str, Measured]:
     files = {a.name: stage / file_of(target, a) for a in wanted}
     tasks = []
-    for name in dict.fromkeys(a.format for a in wanted):
-        requests = [request_for(a, files[a.name]) for a in wanted if a.format == name]
-        tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, folder, requests)))
+    for name, kernels in dict.fromkeys((a.format, a.kernels) for a in wanted):
+        same = [a for a in wanted if (a.format, a.kernels) == (name, kernels)]
+        requests = [request_for(a, files[a.name], target.model.labels) for a in same]
+        tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, folder, requests, kernels)))
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
     if not (folder / "parity_answers.npz").exists():
@@ -186,5 +200,7 @@ def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], fol
 
 
 def _copy(old: Path, new: Path) -> None:
-    new.parent.mkdir(parents=True, exist_ok=True)
-    new.write_bytes(old.read_bytes())
+    for file in files_of(old):
+        copy = new / file.relative_to(old)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())

@@ -13,6 +13,7 @@ from mobile_export.manifest import (
     PreprocessingEntry,
     SourceEntry,
     TransformEntry,
+    artifact_hash,
     sha256_of,
 )
 from mobile_export.pipeline import Measured, Prepared
@@ -64,7 +65,7 @@ def _entry(planned: Plan, artifact: Artifact, stage: Path, found: Measured) -> A
         format=artifact.format,
         precision=artifact.precision,
         interface=request_for(artifact, stage).interface,
-        sha256=sha256_of(stage / file),
+        sha256=artifact_hash(stage / file),
         bytes=found.size,
         zipped_bytes=found.zipped_size,
         inputs=tuple(_edge(edge) for edge in found.inputs),
@@ -75,6 +76,7 @@ def _entry(planned: Plan, artifact: Artifact, stage: Path, found: Measured) -> A
             for m in measurements
         ),
         unchecked=found.unchecked,
+        kernels=found.kernels,
         key=planned.keys[artifact.name],
     )
 

@@ -198,7 +198,12 @@ def _const(node: NodeDef, array: Array) -> list[Part]:
 
 def _message(number: int, parts: list[Part]) -> list[Part]:
     """The field `number`, whose contents are `parts`."""
-    return [_encoded(number << 3 | _LENGTH_DELIMITED) + _encoded(sum(map(len, parts))), *parts]
+    return [field_header(number, sum(map(len, parts))), *parts]
+
+
+def field_header(number: int, size: int) -> bytes:
+    """What stands before a message of `size` bytes that is the field `number` of another."""
+    return _encoded(number << 3 | _LENGTH_DELIMITED) + _encoded(size)
 
 
 def _encoded(value: int) -> bytes:

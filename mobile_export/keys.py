@@ -52,8 +52,9 @@ def data_hashes(target: Target) -> dict[str, str]:
     """
     roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
     hashes = {role: sha256_of(data.source) for role, data in roles.items() if data is not None}
-    labels = {f"labels of {output.name}": output.labels for output in target.model.outputs if output.labels}
-    return hashes | {role: sha256_of(path) for role, path in labels.items()}
+    runtimes = {f"kernels for {a.name}": a.kernels for a in target.artifacts if a.kernels is not None}
+    labels = {f"labels of {output}": path for output, path in target.model.labels.items()}
+    return hashes | {role: sha256_of(path) for role, path in (labels | runtimes).items()}
 
 
 def versions(tools: Sequence[str]) -> dict[str, str]:
@@ -93,6 +94,6 @@ def artifact_key(
         "model": target.model.model_dump(mode="json", exclude=_PATHS),
         "sampling": target.data.model_dump(mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}),
         "transforms": target.transforms.model_dump(mode="json"),
-        "artifact": artifact.model_dump(mode="json"),
+        "artifact": artifact.model_dump(mode="json", exclude={"kernels"}),
     }
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

@@ -70,22 +70,25 @@ class CheckEntry(_Entry):
 
 
 class ArtifactEntry(_Entry):
-    """One published file."""
+    """One published file, or a folder where the format is one of folders."""
 
-    rare = ("unchecked",)
+    rare = ("unchecked", "kernels")
 
     name: str
     file: str = Field(description="Path in the published folder, with forward slashes.")
     format: str
     precision: str
     interface: str
-    sha256: str
-    bytes: int
+    sha256: str = Field(description="Of a folder: that of a line for each file in it, as sha256sum prints them.")
+    bytes: int = Field(description="Of a folder: those of its files together.")
     zipped_bytes: int
     inputs: tuple[EdgeEntry, ...]
     outputs: tuple[EdgeEntry, ...]
     checks: tuple[CheckEntry, ...]
     unchecked: str | None = Field(None, description="Why its answers could not be checked, where they were not.")
+    kernels: dict[str, tuple[str, ...]] = Field(
+        {}, description="Of a file that TensorFlow runs: the kernel classes that it needs, by operator."
+    )
     key: str = Field(description="Hash of everything that could change this file.")
 
     @field_validator("file")
@@ -179,3 +182,28 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def files_of(artifact: Path) -> list[Path]:
+    """The files of an artifact: itself, or all that lie in its folder, in the order of their names."""
+    if not artifact.is_dir():
+        return [artifact]
+    files = [path for path in artifact.rglob("*") if path.is_file()]
+    return sorted(files, key=lambda path: path.relative_to(artifact).as_posix().encode())
+
+
+def artifact_size(artifact: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    return sum(path.stat().st_size for path in files_of(artifact))
+
+
+def artifact_hash(artifact: Path) -> str:
+    """The sha256 of a file; of a folder, that of the lines which sha256sum prints for its files, sorted by name.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    if not artifact.is_dir():
+        return sha256_of(artifact)
+    lines = [f"{sha256_of(path)}  {path.relative_to(artifact).as_posix()}\n" for path in files_of(artifact)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -9,8 +9,9 @@ write      the files of one format
 measure    one file: what it answers, and what the checks say to that
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mobile_export.advice import naming_cuts
@@ -21,6 +22,12 @@ from mobile_export.deflate import deflated_size
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
+from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
+from mobile_export.graph_transform_tool.run import run_call
+from mobile_export.kernels.attributes import without_newer_defaults
+from mobile_export.kernels.files import kernel_classes, needed_by
+from mobile_export.kernels.runtimes import INSTALLED, load_runtime
+from mobile_export.manifest import artifact_size, files_of
 from mobile_export.metrics import METRICS
 from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.ops import RANDOM, RUNNABLE
@@ -30,8 +37,18 @@ from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.sampling import gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
-from mobile_export.target import Artifact, Evaluation, Target
-from mobile_export.transforms import DEFAULT, INFERENCE, Applied, Transform, apply, named, relative_difference
+from mobile_export.target import RUN_BY_KERNELS, Artifact, Evaluation, Target
+from mobile_export.transform_string import Call, parse_calls
+from mobile_export.transforms import (
+    DEFAULT,
+    INFERENCE,
+    TRANSFORMS,
+    Applied,
+    Transform,
+    apply,
+    named,
+    relative_difference,
+)
 from mobile_export.transforms.element_shapes import fix_element_shapes
 from mobile_export.transforms.fix_shapes import fix_shapes
 from mobile_export.transforms.fold_preprocessing import fold_preprocessing
@@ -71,7 +88,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` found about one file; `unchecked` says why its answers could not be, where they could not."""
+    """What `measure` found about one file.
+
+    Attributes:
+        unchecked: why its answers could not be checked, where they could not.
+        kernels: for a file that TensorFlow runs, the classes of the kernels that it needs, by operator.
+    """
 
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
@@ -80,6 +102,7 @@ class Measured:
     results: dict[str, list[Measurement]]
     golden: Samples
     unchecked: str | None = None
+    kernels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -108,7 +131,8 @@ def prepare(target: Target, folder: Path) -> Prepared:
     reference, inferring = apply(graph, named(INFERENCE), probe)
     _check_labels(target, reference)
     reference.save(folder / _REFERENCE)
-    optimized, rewritten = apply(reference, _steps(target, reference), probe)
+    said: list[str] = []
+    optimized, rewritten = apply(reference, _steps(target, reference, said.append), probe)
     folded = {name: how for name, how in target.model.preprocessing.items() if how.fold}
     if folded:
         optimized, done = _fold(optimized, folded, ready(raw, outside(target), graph.inputs), probe)
@@ -119,7 +143,7 @@ def prepare(target: Target, folder: Path) -> Prepared:
     transforms = (*inferring, *rewritten)
     return Prepared(
         form,
-        (*trained.notes, *_dropped(graph, served)),
+        (*trained.notes, *_dropped(graph, served), *said),
         optimized.inputs,
         optimized.outputs,
         transforms,
@@ -128,16 +152,25 @@ def prepare(target: Target, folder: Path) -> Prepared:
     )
 
 
-def _steps(target: Target, graph: Graph) -> list[tuple[str, Transform]]:
+def _steps(target: Target, graph: Graph, note: Callable[[str], object]) -> list[tuple[str, Transform]]:
     shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
     optimizing = [name for name in DEFAULT if name not in INFERENCE]  # those have run already
-    passes = optimizing if target.transforms.passes == "default" else target.transforms.passes
+    passes = target.transforms.passes
+    calls = [] if passes == "default" else [call for text in passes for call in parse_calls(text)]
+    rewrites = named(optimizing) if passes == "default" else [_step(call, note) for call in calls]
     changed = any(spec.shape != shapes.get(spec.name, spec.shape) for spec in graph.inputs)
     fix = [
         ("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4)),
         ("fix_element_shapes", Transform(fix_element_shapes)),
     ]
-    return [*(fix if changed else ()), *named(passes)]
+    return [*(fix if changed else ()), *rewrites]
+
+
+def _step(call: Call, note: Callable[[str], object]) -> tuple[str, Transform]:
+    """A transform that a target lists: one of ours, or of the Graph Transform Tool's."""
+    if call.name in GRAPH_TRANSFORMS:
+        return call.name, Transform(partial(run_call, call, note=note), GRAPH_TRANSFORMS[call.name].tolerance)
+    return call.name, TRANSFORMS[call.name]
 
 
 def _fold(graph: Graph, recipes: Recipes, raw: Samples, probe: Samples) -> tuple[Graph, Applied]:
@@ -241,8 +274,11 @@ def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
     return output
 
 
-def write(format_name: str, folder: Path, requests: Sequence[Request]) -> None:
-    """Write the files of one format.
+def write(format_name: str, folder: Path, requests: Sequence[Request], kernels: Path | None = None) -> None:
+    """Write files of one format.
+
+    Args:
+        kernels: lists the kernels of the phone's TensorFlow, where the target names it.
 
     Raises:
         ConversionError: the converter failed.
@@ -250,6 +286,8 @@ def write(format_name: str, folder: Path, requests: Sequence[Request]) -> None:
     calibration = folder / "calibration.npz"
     graph = Graph.load(folder / OPTIMIZED)
     refuse_unlisted(graph, RUNNABLE)  # converters run parts of it
+    if kernels is not None:
+        graph = without_newer_defaults(graph, load_runtime(kernels))
     with naming_cuts(graph):
         FORMATS[format_name].write(graph, requests, load_samples(calibration) if calibration.exists() else None)
 
@@ -266,9 +304,10 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     first = {name: array[:GOLDEN_SAMPLES] for name, array in parity.items()}
     taken = ready(first, outside(target), map(real, file.inputs))
     golden = {f"inputs/{name}": array for name, array in taken.items()}
-    size, zipped_size = path.stat().st_size, deflated_size(path)
+    size, zipped_size = artifact_size(path), sum(map(deflated_size, files_of(path)))
     drawn = target.data.evaluation is None and target.data.calibration is None
-    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size, drawn)
+    kernels, lacking = _kernels(artifact, path)
+    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size, drawn, lacking)
     try:
         answers = run_samples(runner, parity)
     except NotRunnableError as error:
@@ -279,7 +318,20 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     reference = load_samples(folder / "parity_answers.npz")
     evidence = replace(unmeasured, reference=reference, answers=answers, scores=_scores(target, runner, folder))
     golden |= {f"answers/{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
-    return Measured(file.inputs, file.outputs, size, zipped_size, judge(evidence, artifact.limits), golden)
+    results = judge(evidence, artifact.limits)
+    return Measured(file.inputs, file.outputs, size, zipped_size, results, golden, kernels=kernels)
+
+
+def _kernels(artifact: Artifact, path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:
+    """What TensorFlow's build on the phone needs to run the file, and what it lacks of that, if the target names it."""
+    if artifact.format not in RUN_BY_KERNELS:
+        return {}, None
+    needs = needed_by(path)
+    if artifact.kernels is None:
+        return kernel_classes(needs, INSTALLED), None
+    runtime = load_runtime(artifact.kernels)
+    lacks = tuple(str(lack) for need in needs for lack in runtime.lacks(need))
+    return kernel_classes(needs, runtime), lacks
 
 
 def _not_run(error: NotRunnableError, samples: int) -> Measurement:

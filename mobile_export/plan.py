@@ -9,6 +9,7 @@ from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
+from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.metrics import METRICS
 from mobile_export.sources import source_of
 from mobile_export.target import Artifact, Choices, Target, load_target
@@ -42,7 +43,7 @@ def choices() -> Choices:
     precisions = {name: unit.precisions for name, unit in FORMATS.items()}
     ours: dict[str, Sequence[str]] = dict.fromkeys(TRANSFORMS, ())
     classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
-    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=ours | classic)
+    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=ours | classic, runtimes=RUNTIMES)
 
 
 def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
@@ -84,6 +85,11 @@ def _problems(target: Target, artifact: str | None) -> list[str]:
     for index, a in enumerate(target.artifacts):
         if a.precision in FORMATS[a.format].calibrated and target.data.calibration is None:
             found.append(f"artifacts[{index}].precision: {a.precision} needs calibration data; add [data] calibration")
+        if a.kernels is not None:
+            try:
+                load_runtime(a.kernels)
+            except TargetError as error:
+                found.append(f"artifacts[{index}].kernels: {error}")
     return found
 
 

@@ -53,8 +53,9 @@ def run_file(path: Path, data: Path, samples: int | None, save: Path | None) -> 
     if name is None:
         known = ", ".join(unit.suffix for unit in FORMATS.values())
         raise TargetError(f"{path}: not a kind of file that is run here; known: {known}")
-    if not path.is_file():
-        raise TargetError(f"{path}: no such file")
+    folder = FORMATS[name].folder
+    if not (path.is_dir() if folder else path.is_file()):
+        raise TargetError(f"{path}: no such {'folder' if folder else 'file'}")
     ran: Run
     (ran,) = workers.run([workers.Task(f"run {path.name}", _run, (name, path, data, samples))], jobs=1)
     if save is not None:

@@ -33,6 +33,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
+RUN_BY_KERNELS = ("graphdef", "memmapped")
+"""Formats that TensorFlow itself runs on a phone, with what kernels its build there has."""
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -42,11 +45,13 @@ class Choices:
         formats: each format's precisions, and each precision's interfaces, the default first.
         metrics: names of metrics.
         transforms: each transform's parameters.
+        runtimes: files that list the kernels of a phone's TensorFlow, by their names.
     """
 
     formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     metrics: Sequence[str] = ()
     transforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    runtimes: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _absolute(value: Any, info: ValidationInfo) -> Path:
@@ -56,7 +61,13 @@ def _absolute(value: Any, info: ValidationInfo) -> Path:
     return Path(folder) / value
 
 
+def _runtime(value: Any, info: ValidationInfo) -> Path:
+    known = _choices(info).runtimes
+    return known[value] if isinstance(value, str) and value in known else _absolute(value, info)
+
+
 File = Annotated[Path, BeforeValidator(_absolute)]
+Runtime = Annotated[Path, BeforeValidator(_runtime)]
 
 
 def _number_or_bool(value: Any) -> bool | int | float:
@@ -332,6 +343,11 @@ class Artifact(_Strict):
     allow_unchecked: bool = Field(
         False, description="Whether the file is published, marked, even though nothing here can run it."
     )
+    kernels: Runtime | None = Field(
+        None,
+        description="The phone's TensorFlow, which must have every kernel of a graphdef or memmapped file: the name of "
+        "a list, such as tensorflow-android-1.13.1, or a file: a list, or the ops_to_register.h of its build.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -362,6 +378,13 @@ class Artifact(_Strict):
         if allowed and info.data.get("format", "tflite") != "tflite":
             raise ValueError(f"only tflite has Select TF ops, not {info.data['format']}; leave it out")
         return allowed
+
+    @field_validator("kernels")
+    @classmethod
+    def _check_kernels(cls, kernels: Path | None, info: ValidationInfo) -> Path | None:
+        if kernels is not None and info.data.get("format", "graphdef") not in RUN_BY_KERNELS:
+            raise ValueError(f"TensorFlow's kernels do not run {info.data['format']}; leave it out")
+        return kernels
 
 
 class Target(_Strict):

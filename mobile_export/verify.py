@@ -9,7 +9,19 @@ import numpy as np
 from mobile_export import workers
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
-from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest, sha256_of
+from mobile_export.kernels.header import FILE_NAME as HEADER
+from mobile_export.kernels.published import has_header
+from mobile_export.manifest import (
+    FILE_NAME,
+    GOLDEN,
+    ArtifactEntry,
+    Manifest,
+    artifact_hash,
+    artifact_size,
+    files_of,
+    load_manifest,
+    sha256_of,
+)
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples
 
@@ -52,6 +64,8 @@ def verify(folder: Path, jobs: int = 1) -> list[Finding]:
     manifest = load_manifest(folder)
     if sha256_of(folder / GOLDEN) != manifest.golden:
         raise ModelError(f"{folder / GOLDEN}: is not the file that was published; build the target again")
+    if not has_header(manifest, folder):
+        raise ModelError(f"{folder / HEADER}: is not the file that was published; build the target again")
     findings = {entry.name: _hash_problem(folder, entry) for entry in manifest.artifacts}
     unchecked = {entry.name: entry.unchecked for entry in manifest.artifacts}
     sound = [entry for entry in manifest.artifacts if findings[entry.name] is None and not entry.unchecked]
@@ -64,9 +78,9 @@ def verify(folder: Path, jobs: int = 1) -> list[Finding]:
 
 def _hash_problem(folder: Path, entry: ArtifactEntry) -> str | None:
     path = folder / entry.file
-    if not path.is_file():
+    if not path.exists():
         return f"{entry.file} is missing"
-    if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
+    if artifact_size(path) != entry.bytes or artifact_hash(path) != entry.sha256:
         return f"{entry.file} is not the file that was published"
     return None
 
@@ -96,6 +110,6 @@ def _below(recorded: Samples, prefix: str) -> Samples:
 
 
 def _unknown_files(folder: Path, manifest: Manifest) -> Iterator[str]:
-    known = {folder / entry.file for entry in manifest.artifacts}
+    known = {file for entry in manifest.artifacts for file in files_of(folder / entry.file)}
     assets = folder / "assets"
     return (p.relative_to(folder).as_posix() for p in sorted(assets.rglob("*")) if p.is_file() and p not in known)

@@ -8,7 +8,7 @@ from mobile_export.arity import refuse_wrong_arity
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
-from mobile_export.classic.to_saved_model import to_saved_model
+from mobile_export.classic.to_saved_model import check_vacant, to_saved_model
 from mobile_export.errors import TargetError
 from mobile_export.graph import Graph, TensorSpec, canonical, short
 from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
@@ -72,6 +72,8 @@ def _check(flags: TransformGraph) -> None:
     """Whether the flags say where everything is."""
     if bool(flags.in_graph) == bool(flags.input_saved_model_dir):
         raise TargetError("name the model with one of --in_graph, --input_saved_model_dir")
+    if flags.output_saved_model_dir:
+        check_vacant(Path(flags.output_saved_model_dir).expanduser())
     if flags.out_graph or not flags.output_saved_model_dir:
         check_output(flags.out_graph, "out_graph")
 

@@ -4,6 +4,7 @@ from mobile_export.formats.format import Format, Request
 from mobile_export.formats.graphdef import FrozenGraphDef
 from mobile_export.formats.memmapped import Memmapped
 from mobile_export.formats.onnx import ONNX
+from mobile_export.formats.saved_model import ServableFolder
 from mobile_export.formats.tflite import TFLite
 
 __all__ = ["FORMATS", "Format", "Request"]
@@ -13,5 +14,6 @@ FORMATS: dict[str, Format] = {
     "onnx": ONNX(),
     "graphdef": FrozenGraphDef(),
     "memmapped": Memmapped(),
+    "saved_model": ServableFolder(),
 }
 """By the name that `[[artifacts]] format` uses."""

@@ -1,7 +1,7 @@
 """What a format is."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,11 +16,12 @@ class Request:
 
     Attributes:
         artifact: the artifact's name, for errors.
-        path: where the file goes; its folder exists.
+        path: where the file goes; the folder above it exists.
         precision: one of the format's `precisions`.
         interface: element type at the file's inputs and outputs, one of those that the precision allows.
         allow_float_operators: whether an int8 file may compute in float inside.
         allow_select_tf_ops: whether a .tflite file may need TensorFlow's own operators, by the Flex delegate.
+        labels: files with one class name a line, by public output name.
     """
 
     artifact: str
@@ -29,6 +30,7 @@ class Request:
     interface: str = "float32"
     allow_float_operators: bool = False
     allow_select_tf_ops: bool = False
+    labels: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Format(Protocol):
@@ -37,6 +39,11 @@ class Format(Protocol):
     @property
     def suffix(self) -> str:
         """File name ending, dot included."""
+        ...
+
+    @property
+    def folder(self) -> bool:
+        """Whether what is written is a folder of files."""
         ...
 
     @property

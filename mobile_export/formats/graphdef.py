@@ -20,6 +20,7 @@ class FrozenGraphDef:
     """`.pb`, run by TensorFlow; inputs and outputs are nodes that carry the public names."""
 
     suffix = ".pb"
+    folder = False
     runtime = "TensorFlow"
     tools = ("tensorflow",)
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}

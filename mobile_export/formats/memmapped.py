@@ -1,7 +1,9 @@
 """Memory-mapped GraphDef: weights that the phone pages in from the file instead of loading."""
 
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export.errors import ConversionError, ModelError
@@ -13,7 +15,7 @@ from mobile_export.protos import DecodeError, GraphDef, NodeDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session
-from mobile_export.tensors import Array, map_array, numpy_dtype, read_shape, write_shape
+from mobile_export.tensors import LARGEST_FILL, Array, map_array, numpy_dtype, read_shape, write_shape
 
 MIN_BYTES = 10_000
 """Constants of at least this many bytes are mapped: the default of TensorFlow's own converter."""
@@ -26,6 +28,7 @@ class Memmapped:
     """`.mmpb`, the package that TensorFlow's MemmappedEnv reads."""
 
     suffix = ".mmpb"
+    folder = False
     runtime = "TensorFlow"
     tools = ("tensorflow",)
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
@@ -33,21 +36,68 @@ class Memmapped:
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Write each large constant as an aligned region, and last the graph that refers to them."""
-        named = with_public_names(graph)
-        mapped = [name for name, array in named.constants.items() if array.nbytes >= MIN_BYTES]
-        regions = _region_names(mapped)
-        graph_def = named.to_graph_def(without=mapped)
-        for node in graph_def.node:
-            if node.name in regions:
-                _refer(node, named.constants[node.name], regions[node.name])
-        tensors = [(regions[name], region_bytes(named.constants[name]), True) for name in mapped]
-        skeleton = graph_def.SerializeToString(deterministic=True)
+        package = Package.of(with_public_names(graph))
         for request in requests:
-            write_package(request.path, [*tensors, (_GRAPH, skeleton, False)])
+            package.write(request.path)
 
     def open(self, path: Path) -> Runner:
         """Follow the directory with a reader of our own, and run from the mapped arrays."""
         return Session(edges_of(read_memmapped(path), path))
+
+
+@dataclass(frozen=True)
+class Package:
+    """What goes into a file.
+
+    Attributes:
+        graph: constants that are mapped are ImmutableConst nodes in it.
+        regions: their values by region name, in the graph's order.
+    """
+
+    graph: Graph
+    regions: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, graph: Graph, min_bytes: int = MIN_BYTES, quantized: bool = True) -> "Package":
+        """Take the constants of at least `min_bytes` out of `graph`; nothing is copied.
+
+        Args:
+            quantized: whether constants of quantized types are taken, too.
+
+        Raises:
+            ConversionError: constants that the graph holds as one repeated element would fill gigabytes.
+        """
+        chosen = [
+            name
+            for name in graph.nodes
+            if name in graph.constants and _is_mapped(graph.constants[name], min_bytes, quantized)
+        ]
+        repeated = sum(graph.constants[name].nbytes for name in chosen if _is_repeated(graph.constants[name]))
+        if repeated > LARGEST_FILL:
+            raise ConversionError(
+                f"constants that repeat one element would fill {repeated} bytes of the file; compute them in the "
+                "graph, by a Fill"
+            )
+        graph = graph.copy()
+        regions = {}
+        for name, region in _region_names(chosen).items():
+            regions[region] = graph.constants.pop(name)
+            _refer(graph.nodes[name], regions[region], region)
+        return cls(graph, regions)
+
+    def write(self, path: Path) -> None:
+        """Write the file, one array after another."""
+        tensors = ((name, region_bytes(array), True) for name, array in self.regions.items())
+        skeleton = self.graph.to_graph_def().SerializeToString(deterministic=True)
+        write_package(path, itertools.chain(tensors, [(_GRAPH, skeleton, False)]))
+
+
+def _is_mapped(array: Array, min_bytes: int, quantized: bool) -> bool:
+    return array.nbytes >= min_bytes and (quantized or array.dtype.names is None)
+
+
+def _is_repeated(array: Array) -> bool:
+    return array.size > 1 and not any(array.strides)
 
 
 def read_memmapped(path: Path) -> Graph:
@@ -58,9 +108,7 @@ def read_memmapped(path: Path) -> Graph:
     """
     try:
         regions = open_package(path)
-        if _GRAPH not in regions:
-            raise ConversionError(f"{path}: the package holds no graph (region {_GRAPH!r})")
-        graph_def = GraphDef.FromString(bytes(regions[_GRAPH]))
+        graph_def = graph_of(path, regions)
         constants = {}
         for node in graph_def.node:
             if node.op == "ImmutableConst":
@@ -72,9 +120,21 @@ def read_memmapped(path: Path) -> Graph:
     return graph
 
 
+def graph_of(path: Path, regions: Mapping[str, memoryview]) -> GraphDef:
+    """The graph among the regions of a package, its mapped constants as ImmutableConst.
+
+    Raises:
+        ConversionError: there is none.
+        DecodeError: what lies there is none.
+    """
+    if _GRAPH not in regions:
+        raise ConversionError(f"{path}: the package holds no graph (region {_GRAPH!r})")
+    return GraphDef.FromString(bytes(regions[_GRAPH]))
+
+
 def _region_names(names: Sequence[str]) -> dict[str, str]:
     """Region names as TensorFlow's converter makes them: other characters become `_`, then `_` until unique."""
-    taken: set[str] = set()
+    taken = {_GRAPH}
     regions = {}
     for name in names:
         region = _PREFIX + re.sub(r"[^A-Za-z0-9_.]", "_", name)

@@ -43,6 +43,7 @@ class ONNX:
     """Float models in one .onnx file; layouts at the edges are TensorFlow's."""
 
     suffix = ".onnx"
+    folder = False
     runtime = "ONNX Runtime"
     tools = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}

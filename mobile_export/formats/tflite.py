@@ -43,6 +43,7 @@ class TFLite:
     """
 
     suffix = ".tflite"
+    folder = False
     runtime = "LiteRT"
     tools = ("ai-edge-litert", "litert-quantizer", "tensorflow")
     precisions: Mapping[str, Sequence[str]] = {

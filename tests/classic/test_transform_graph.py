@@ -12,7 +12,7 @@ import mobile_export
 from mobile_export import cli
 from mobile_export.classic.flags import parse
 from mobile_export.classic.transform_graph import TransformGraph, transform_graph
-from mobile_export.errors import ConversionError, ExportError, ModelError, OutputError, TargetError
+from mobile_export.errors import ExportError, ModelError, OutputError, TargetError
 from mobile_export.graph import Graph
 from mobile_export.protos import GraphDef
 from mobile_export.sources.graph_file import read_graph

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWa
 
 tf = import_tensorflow()
 tf1 = tf.compat.v1
-FORMATS = ("tflite", "onnx", "graphdef", "memmapped")
+FORMATS = ("tflite", "onnx", "graphdef", "memmapped", "saved_model")
 TOLERANCE = 1e-5
 
 Answers = Mapping[str, np.ndarray]

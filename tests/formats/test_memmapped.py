@@ -1,17 +1,21 @@
 """The memory-mapped graph: the exact container, our reader, and TensorFlow's own MemmappedEnv."""
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.formats.memmapped import MIN_BYTES, read_memmapped
+from mobile_export.formats.memmapped import MIN_BYTES, Package, read_memmapped
+from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.run import transform
 from mobile_export.package import open_package
 from mobile_export.protos import GraphDef, MemmappedFileSystemDirectory
 from mobile_export.runner import run_samples
 from mobile_export.session import Session
+from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 
 GRAPH = """
@@ -63,6 +67,62 @@ def test_our_reader_answers_bit_for_bit(package) -> None:
 
 def test_our_reader_maps_and_does_not_copy(package) -> None:
     assert not read_memmapped(package).constants["a/w"].flags.owndata
+
+
+def test_regions_lie_in_the_order_of_the_graph(tmp_path) -> None:
+    """Not in that of the constants, of which a file's large ones are read first."""
+    graph = parse(GRAPH)
+    graph.constants = dict(reversed(graph.constants.items()))
+    assert list(Package.of(graph).regions) == ["memmapped_package://a_w", "memmapped_package://a_w_"]
+
+
+def test_a_node_cannot_take_the_name_of_the_graphs_region() -> None:
+    graph = Graph()
+    graph.set_constant(".", np.zeros(10, np.float32))
+    assert list(Package.of(graph, min_bytes=1).regions) == ["memmapped_package://._"]
+
+
+@pytest.mark.parametrize(("min_bytes", "mapped"), [(40, True), (41, False)])
+def test_sizes_are_bytes(min_bytes: int, mapped: bool) -> None:
+    graph = Graph()
+    graph.set_constant("w", np.zeros(10, np.float32))
+    assert bool(Package.of(graph, min_bytes).regions) == mapped
+
+
+def test_quantized_constants_are_mapped_too(tmp_path) -> None:
+    quantized = transform(parse(GRAPH), ["x"], ["y"], parse_calls("quantize_weights(minimum_size=3600)")).graph
+    graph = replace(quantized, inputs=parse(GRAPH).inputs, outputs=parse(GRAPH).outputs)
+    package = Package.of(graph, min_bytes=3600)
+    assert [array.dtype for array in package.regions.values()] == [np.dtype([("quint8", np.uint8)])] * 2
+    package.write(tmp_path / "q.mmpb")
+    read = replace(read_memmapped(tmp_path / "q.mmpb"), inputs=graph.inputs, outputs=graph.outputs)
+    assert not read.constants["a/w_quantized_const"].flags.owndata
+    found, expected = (run_samples(Session(each), {"x": X})["y"] for each in (read, graph))
+    np.testing.assert_array_equal(found, expected)
+    assert Package.of(graph, min_bytes=3600, quantized=False).regions == {}
+
+
+def test_nothing_is_copied_before_it_is_written() -> None:
+    graph = parse(GRAPH)
+    package = Package.of(graph)
+    assert package.regions["memmapped_package://a_w"] is graph.constants["a/w"]
+    assert graph.nodes["a/w"].op == "Const"
+
+
+def test_a_repeated_value_is_written_out(tmp_path) -> None:
+    graph = Graph()
+    graph.set_constant("w", np.broadcast_to(np.float32(0.5), (70, 60)))
+    Package.of(graph).write(tmp_path / "w.mmpb")
+    region = open_package(tmp_path / "w.mmpb")["memmapped_package://w"]
+    np.testing.assert_array_equal(np.frombuffer(region, np.float32), np.full(4200, 0.5, np.float32))
+
+
+def test_a_small_file_cannot_fill_a_disk() -> None:
+    graph = Graph()
+    for name in "vw":
+        graph.set_constant(name, np.broadcast_to(np.float32(0.5), (1 << 14, 1 << 14, 2)))  # 2 GB
+    with pytest.raises(ConversionError, match="would fill 4294967296 bytes"):
+        Package.of(graph)
 
 
 def rewritten(package, change) -> bytes:
