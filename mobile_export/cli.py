@@ -306,6 +306,33 @@ def freeze_graph(context: typer.Context) -> None:
         _print_json({"output_graph": frozen.path.as_posix(), "ops": frozen.ops, "bytes": frozen.size})
 
 
+@app.command("optimize-for-inference", context_settings=_CLASSIC, add_help_option=False)
+def optimize_for_inference(context: typer.Context) -> None:
+    """Remove what only training needs and fold batch norms, as TensorFlow's optimize_for_inference does."""
+    from mobile_export.classic.optimize_for_inference import OptimizeForInference, optimize_for_inference
+
+    flags = _classic(OptimizeForInference, context.args)
+    _print_changes(optimize_for_inference(flags), flags)
+
+
+@app.command("convert-memmapped", context_settings=_CLASSIC, add_help_option=False)
+def convert_memmapped(context: typer.Context) -> None:
+    """Put large constants where TensorFlow maps them, as convert_graphdef_memmapped_format does, with its flags."""
+    from mobile_export.classic.convert_memmapped import ConvertMemmapped, convert_memmapped
+
+    flags = _classic(ConvertMemmapped, context.args)
+    _print_changes(convert_memmapped(flags), flags)
+
+
+@app.command("quantize-graph", context_settings=_CLASSIC, add_help_option=False)
+def quantize_graph(context: typer.Context) -> None:
+    """Make a graph's weights or calculations coarser, as TensorFlow's quantize_graph does, with its flags."""
+    from mobile_export.classic.quantize_graph import QuantizeGraph, quantize_graph
+
+    flags = _classic(QuantizeGraph, context.args)
+    _print_changes(quantize_graph(flags), flags)
+
+
 @app.command("transform-graph", context_settings=_CLASSIC, add_help_option=False)
 def transform_graph(context: typer.Context) -> None:
     """Rewrite a graph by a list of transforms, as TensorFlow's Graph Transform Tool does, with its flags."""

@@ -30,6 +30,7 @@ class Evidence:
         size, zipped_size: bytes of the file, and of its deflated form.
         frozen_size: bytes of the optimized, frozen float32 graph.
         drawn: whether the samples were random, since the target brings none.
+        lacking_kernels: what the file needs and its runtime has not, a clause each; None where no runtime is named.
     """
 
     precision: str
@@ -40,6 +41,7 @@ class Evidence:
     zipped_size: int
     frozen_size: int
     drawn: bool = False
+    lacking_kernels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

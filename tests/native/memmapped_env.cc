@@ -1,10 +1,11 @@
 // Runs a memory-mapped package as a phone does: through TensorFlow's own MemmappedEnv.
 //
-//   memmapped_env PACKAGE INPUT_NAME DIMS INPUT_RAW OUTPUT_NAME OUTPUT_RAW
+//   memmapped_env MODEL INPUT_NAME DIMS INPUT_RAW OUTPUT_NAME OUTPUT_RAW
 //
-// DIMS is like 1,28,28,1 (or `scalar`); the raw files are little-endian float32. Prints the output's sizes, in the
-// form of DIMS, and the milliseconds that loading and running took. Exit code 1 and one line on stderr when
-// anything fails.
+// A MODEL that ends in .pb is a plain GraphDef, which is loaded instead, for comparison. DIMS is like 1,28,28,1 (or
+// `scalar`); the raw files are little-endian float32. Prints the output's sizes, in the form of DIMS; the milliseconds
+// that loading and running took; and by how many bytes the process's anonymous memory had grown after each. Exit code 1
+// and one line on stderr when anything fails.
 
 #include <algorithm>
 #include <chrono>
@@ -76,9 +77,27 @@ void WriteOutput(const std::string& path, const tf::Tensor& tensor) {
   if (!file) Fail(path + ": cannot be written");
 }
 
-std::unique_ptr<tf::Session> Load(tf::MemmappedEnv* env) {
+// Memory that no file backs, of which a phone has little: the system cannot drop it and read it again.
+std::int64_t AnonymousBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("RssAnon:", 0) == 0) return 1024 * std::strtoll(line.c_str() + 8, nullptr, 10);
+  }
+  Fail("/proc/self/status has no RssAnon");
+}
+
+bool EndsWith(const std::string& text, const std::string& ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+std::unique_ptr<tf::Session> Load(tf::MemmappedEnv* env, const std::string& path) {
   tf::GraphDef graph;
-  Check(tf::ReadBinaryProto(env, tf::MemmappedFileSystem::kMemmappedPackageDefaultGraphDef, &graph), "the graph");
+  if (EndsWith(path, ".pb")) {
+    Check(tf::ReadBinaryProto(env, path, &graph), path);
+  } else {
+    Check(env->InitializeFromFile(path), path);
+    Check(tf::ReadBinaryProto(env, tf::MemmappedFileSystem::kMemmappedPackageDefaultGraphDef, &graph), "the graph");
+  }
   tf::SessionOptions options;
   options.env = env;
   // Constant folding would copy the mapped weights, which is what the format is there to avoid.
@@ -93,18 +112,22 @@ std::unique_ptr<tf::Session> Load(tf::MemmappedEnv* env) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) Fail("usage: memmapped_env PACKAGE INPUT_NAME DIMS INPUT_RAW OUTPUT_NAME OUTPUT_RAW");
+  if (argc != 7) Fail("usage: memmapped_env MODEL INPUT_NAME DIMS INPUT_RAW OUTPUT_NAME OUTPUT_RAW");
   const tf::Tensor input = ReadInput(argv[4], argv[3]);
+  const std::int64_t before = AnonymousBytes();
   const auto start = std::chrono::steady_clock::now();
   tf::MemmappedEnv env(tf::Env::Default());
-  Check(env.InitializeFromFile(argv[1]), argv[1]);
-  const std::unique_ptr<tf::Session> session = Load(&env);
+  const std::unique_ptr<tf::Session> session = Load(&env, argv[1]);
   const double load = MillisecondsSince(start);
+  const std::int64_t loaded_bytes = AnonymousBytes() - before;
   const auto loaded = std::chrono::steady_clock::now();
   std::vector<tf::Tensor> outputs;
   Check(session->Run({{argv[2], input}}, {argv[5]}, {}, &outputs), "the run");
+  const double run = MillisecondsSince(loaded);
+  const std::int64_t run_bytes = AnonymousBytes() - before;
   WriteOutput(argv[6], outputs[0]);
-  std::cout << FormatShape(outputs[0].shape()) << " " << load << " " << MillisecondsSince(loaded) << std::endl;
+  std::cout << FormatShape(outputs[0].shape()) << " " << load << " " << run << " " << loaded_bytes << " " << run_bytes
+            << std::endl;
   Check(session->Close(), "closing");
   return 0;
 }

@@ -22,11 +22,13 @@ LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 
 
 class Ran(NamedTuple):
-    """What the program computed, and the milliseconds that it took."""
+    """What the program computed, the milliseconds that it took, and the bytes of anonymous memory after each step."""
 
     output: np.ndarray
     load_ms: float
     run_ms: float
+    load_bytes: int
+    run_bytes: int
 
 
 def build(folder: Path) -> Path:
@@ -61,8 +63,8 @@ def _link_flags() -> list[str]:
     return [f"-L{TENSORFLOW}", f"-Wl,-rpath,{TENSORFLOW}", "-Wl,--no-as-needed", *libraries]
 
 
-def run(program: Path, package: Path, feed: tuple[str, np.ndarray], output: str) -> Ran:
-    """Feed one float32 tensor, `(name, value)`, and fetch one float32 tensor by name.
+def run(program: Path, model: Path, feed: tuple[str, np.ndarray], output: str) -> Ran:
+    """Feed one float32 tensor, `(name, value)`, of a package (or a plain .pb), and fetch one float32 tensor by name.
 
     Raises:
         RuntimeError: the program failed; its text is what it said.
@@ -71,7 +73,7 @@ def run(program: Path, package: Path, feed: tuple[str, np.ndarray], output: str)
     with tempfile.TemporaryDirectory() as folder:
         fed, fetched = Path(folder, "input.raw"), Path(folder, "output.raw")
         fed.write_bytes(np.ascontiguousarray(value, np.float32).tobytes())
-        command = [program, package, name, _dims(value.shape), fed, output, fetched]
+        command = [program, model, name, _dims(value.shape), fed, output, fetched]
         done = subprocess.run(
             list(map(str, command)),
             capture_output=True,
@@ -82,9 +84,10 @@ def run(program: Path, package: Path, feed: tuple[str, np.ndarray], output: str)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.startswith("memmapped_env: ")]
             raise RuntimeError(lines[-1] if lines else f"exit code {done.returncode}: {done.stderr[-2000:]}")
-        dims, load_ms, run_ms = done.stdout.split()
+        dims, load_ms, run_ms, load_bytes, run_bytes = done.stdout.split()
         shape = [] if dims == "scalar" else list(map(int, dims.split(",")))
-        return Ran(np.fromfile(fetched, np.float32).reshape(shape), float(load_ms), float(run_ms))
+        output = np.fromfile(fetched, np.float32).reshape(shape)
+        return Ran(output, float(load_ms), float(run_ms), int(load_bytes), int(run_bytes))
 
 
 def _dims(shape: tuple[int, ...]) -> str:
