@@ -100,12 +100,6 @@ def test_errors_are_ignored_where_they_shall_be_and_said(model: Path) -> None:
         ("fold_constants(ignore_errors=maybe)", [], TargetError, "ignore_errors: 'maybe' is neither true nor false"),
         ("rename_node", [], TargetError, "rename_node: old_node_name is missing"),
         ("remove_nodes(op=Identity)", ["--outputs=gone"], ModelError, "the graph has no output 'gone'"),
-        (
-            "remove_nodes(op=MatMul, max_inputs=2) rename_op(old_op_name=Const, new_op_name=Gone)",
-            [],
-            ConversionError,
-            "no",
-        ),
         ("remove_nodes(op=Identity)", ["--in_graph=/gone.pb"], ModelError, "/gone.pb: cannot be read"),
         ("remove_nodes(op=Identity)", ["--out_graph=/gone/x.pb"], OutputError, "there is no such folder"),
         ("remove_nodes(op=Identity)", ["--out_graph="], TargetError, "--out_graph: missing"),
