@@ -42,7 +42,6 @@ from mobile_export.transform_string import Call, parse_calls
 from mobile_export.transforms import (
     DEFAULT,
     INFERENCE,
-    TRANSFORMS,
     Applied,
     Transform,
     apply,
@@ -154,23 +153,24 @@ def prepare(target: Target, folder: Path) -> Prepared:
 
 def _steps(target: Target, graph: Graph, note: Callable[[str], object]) -> list[tuple[str, Transform]]:
     shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
-    optimizing = [name for name in DEFAULT if name not in INFERENCE]  # those have run already
-    passes = target.transforms.passes
-    calls = [] if passes == "default" else [call for text in passes for call in parse_calls(text)]
-    rewrites = named(optimizing) if passes == "default" else [_step(call, note) for call in calls]
     changed = any(spec.shape != shapes.get(spec.name, spec.shape) for spec in graph.inputs)
     fix = [
         ("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4)),
         ("fix_element_shapes", Transform(fix_element_shapes)),
     ]
-    return [*(fix if changed else ()), *rewrites]
+    passes = target.transforms.passes
+    texts = [passes] if isinstance(passes, str) else passes
+    listed = [step for text in texts for call in parse_calls(text) for step in _listed(call, note)]
+    return [*(fix if changed else ()), *listed]
 
 
-def _step(call: Call, note: Callable[[str], object]) -> tuple[str, Transform]:
-    """A transform that a target lists: one of ours, or of the Graph Transform Tool's."""
+def _listed(call: Call, note: Callable[[str], object]) -> list[tuple[str, Transform]]:
+    """What a target lists: one of our transforms, or one of the Graph Transform Tool's; or the default of ours."""
+    if call.name == "default":
+        return named([name for name in DEFAULT if name not in INFERENCE])  # those have run already
     if call.name in GRAPH_TRANSFORMS:
-        return call.name, Transform(partial(run_call, call, note=note), GRAPH_TRANSFORMS[call.name].tolerance)
-    return call.name, TRANSFORMS[call.name]
+        return [(call.name, Transform(partial(run_call, call, note=note), GRAPH_TRANSFORMS[call.name].tolerance))]
+    return named([call.name])
 
 
 def _fold(graph: Graph, recipes: Recipes, raw: Samples, probe: Samples) -> tuple[Graph, Applied]:

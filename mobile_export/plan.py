@@ -41,7 +41,7 @@ class Plan:
 def choices() -> Choices:
     """The units that a target may name."""
     precisions = {name: unit.precisions for name, unit in FORMATS.items()}
-    ours: dict[str, Sequence[str]] = dict.fromkeys(TRANSFORMS, ())
+    ours: dict[str, Sequence[str]] = dict.fromkeys(("default", *TRANSFORMS), ())
     classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
     return Choices(formats=precisions, metrics=tuple(METRICS), transforms=ours | classic, runtimes=RUNTIMES)
 

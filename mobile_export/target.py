@@ -300,7 +300,7 @@ class Transforms(_Strict):
 
     passes: Passes = Field(
         "default",
-        description="`default`, or transforms in their order, as TensorFlow's Graph Transform Tool writes them.",
+        description="Transforms in their order, in the syntax of the Graph Transform Tool; `default` may be one.",
     )
 
 

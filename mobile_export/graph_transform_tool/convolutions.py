@@ -61,16 +61,10 @@ def gathered_waits(nodes: Sequence[NodeDef]) -> list[str]:
     return [name for name in waits if node_name(name) not in names]
 
 
-def drop_unread(graph: Graph, readers: Readers, names: Sequence[str]) -> None:
-    """Remove those of `names` of whose former `readers` none is left, and that are no inputs or outputs."""
-    for name in names:
-        readers[name] = [(node, index) for node, index in readers[name] if _reads(graph, node, index, name)]
-        if not (readers[name] or graph.is_output(name) or graph.is_input(name)):
-            graph.remove([name])
-
-
-def _reads(graph: Graph, node: NodeDef, index: int, name: str) -> bool:
-    return node.name in graph.nodes and index < len(node.input) and node_name(node.input[index]) == name
+def drop_unread(graph: Graph, names: Collection[str]) -> None:
+    """Remove those of `names` that nobody reads, and that are no inputs or outputs."""
+    readers = graph.consumers()
+    graph.remove([n for n in names if not (readers[n] or graph.is_output(n) or graph.is_input(n))])
 
 
 def _is_transposed(conv: NodeDef) -> bool:

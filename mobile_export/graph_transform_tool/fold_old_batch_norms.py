@@ -54,6 +54,7 @@ def fold_old_batch_norms(graph: Graph, _: Parameters) -> Graph:
     """
     graph = graph.copy()
     readers = graph.consumers()
+    folded: set[str] = set()
     for norm in [node for node in graph.nodes.values() if node.op in _OPERANDS]:
         operands = data_inputs(norm)
         source = graph.producer(operands[0]) if len(operands) == 5 else None
@@ -64,7 +65,9 @@ def fold_old_batch_norms(graph: Graph, _: Parameters) -> Graph:
         parts = _parts(graph, source, convs, affine)
         taken = all(_takes(graph, readers, norm, conv, part) for conv, part in zip(convs, parts, strict=True))
         if taken and is_read_once(graph, readers, source.name):
-            _fold(graph, readers, norm, source, convs, parts)
+            _fold(graph, norm, source, convs, parts)
+            folded |= {node_name(operand) for operand in operands[1:]}
+    drop_unread(graph, folded)
     return graph
 
 
@@ -152,10 +155,7 @@ def _takes(graph: Graph, readers: Readers, norm: NodeDef, conv: NodeDef, affine:
     return alone and data_format(conv) == data_format(norm)
 
 
-def _fold(
-    graph: Graph, readers: Readers, norm: NodeDef, source: NodeDef, convs: list[NodeDef], parts: list[Affine]
-) -> None:
-    operands = [node_name(name) for name in data_inputs(norm)[1:]]
+def _fold(graph: Graph, norm: NodeDef, source: NodeDef, convs: list[NodeDef], parts: list[Affine]) -> None:
     name = norm.name
     biases = [_fold_part(graph, conv, part) for conv, part in zip(convs, parts, strict=True)]
     if source is convs[0]:
@@ -171,7 +171,6 @@ def _fold(
         norm.input[:] = [*(bias.name for bias in biases), *rest]
         graph.remove([source.name])
     norm.name = name
-    drop_unread(graph, readers, operands)
 
 
 def _fold_part(graph: Graph, conv: NodeDef, affine: Affine) -> NodeDef:

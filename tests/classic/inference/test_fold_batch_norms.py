@@ -135,6 +135,16 @@ BETTER: dict[str, tuple[Graph, list[str]]] = {
         network("columns = Const float32[8,1] ~8", conv(), "sum = AddV2(conv, columns)", norm("sum")),
         ["Conv2D", "AddV2", "FusedBatchNormV3", "Relu"],
     ),
+    "half precision": (
+        network(
+            "half = Cast(x) SrcT=float32 DstT=float16",
+            "w16 = Const float16[3,3,3,8] ~1",
+            conv("conv", "half, w16") + " T=float16",
+            norm("conv").replace("norm =", "bn =") + " T=float16",
+            "norm = Cast(bn) SrcT=float16 DstT=float32",
+        ),
+        ["Cast", "Conv2D", "FusedBatchNormV3", "Cast", "Relu"],
+    ),
     "names that are taken": (
         network(
             "conv_bn_offset = Const float32[8] ~8",
@@ -154,6 +164,37 @@ BETTER: dict[str, tuple[Graph, list[str]]] = {
 def test_right_where_the_original_is_wrong(case: str) -> None:
     graph, expected = BETTER[case]
     assert ops(assert_better(graph)) == expected
+
+
+def channels_first(*middle: str) -> Graph:
+    """A graph that no processor runs: for these, convolutions have their channels last."""
+    graph = network(*middle)
+    for node in graph.nodes.values():
+        if "data_format" in node.attr:
+            node.attr["data_format"].s = b"NCHW"
+    return graph
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_channels_first(bias: bool) -> None:
+    middle = ["sum = BiasAdd(conv, b) data_format=NHWC", norm("sum")] if bias else [norm("conv")]
+    assert ops(assert_agrees(channels_first(conv(), *middle), runs=False)) == FOLDED
+
+
+def test_a_vector_added_to_channels_first_is_no_bias() -> None:
+    """It has a number for each column of the image; the original takes it for one of each channel."""
+    tally(NAME, "better")
+    graph = channels_first(conv(), "sum = Add(conv, b)", norm("sum"))
+    assert "Add" not in [node.op for node in theirs(graph).node]
+    assert ops(ours(graph).graph) == ["Conv2D", "Add", "FusedBatchNormV3", "Relu"]
+
+
+def test_a_layout_other_than_the_convolutions_stays() -> None:
+    tally(NAME, "better")
+    graph = channels_first(conv(), norm("conv"))
+    graph.nodes["norm"].attr["data_format"].s = b"NHWC"
+    assert "FusedBatchNormV3" not in [node.op for node in theirs(graph).node]
+    assert ops(ours(graph).graph) == ["Conv2D", "FusedBatchNormV3", "Relu"]
 
 
 def test_version_2() -> None:
