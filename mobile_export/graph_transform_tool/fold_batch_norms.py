@@ -15,8 +15,8 @@ from mobile_export.graph_transform_tool.convolutions import (
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
 from mobile_export.graph_transform_tool.transform import Parameters
 
-CONST = Pattern("Const")
-_PATTERN = Pattern("Mul", [Pattern("Conv2D|MatMul|DepthwiseConv2dNative", [ANY, CONST]), CONST])
+_CONST = Pattern("Const")
+_PATTERN = Pattern("Mul", [Pattern("Conv2D|MatMul|DepthwiseConv2dNative", [ANY, _CONST]), _CONST])
 _FOLDED_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 

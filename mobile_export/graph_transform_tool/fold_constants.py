@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port, total_bytes
+from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.static_shapes import inferred
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.ops import FOLDABLE, SHAPE_OPS
@@ -91,8 +91,11 @@ def _foldable(graph: Graph, parameters: Parameters) -> tuple[Waits, dict[str, Ar
         return pure(node) and all(sizes.get(tensor, most + 1) <= most for tensor in ports.get(node.name, ()))
 
     folded = _constant(graph, small, {node_name(tensor) for tensor in shapes})
-    needed = sum(sizes[tensor] for name in _kernels(graph, folded) for tensor in ports.get(name, ()))
-    if needed > max(LARGEST_FILL, 4 * total_bytes(graph.constants)):
+    kernels = _kernels(graph, folded)
+    touched = {canonical(i) for name in kernels for i in data_inputs(graph.nodes[name])}
+    needed = sum(sizes.get(tensor, 0) for tensor in touched.union(*(ports.get(name, ()) for name in kernels)))
+    stored = sum(value.nbytes for value in graph.constants.values() if any(value.strides))  # not a repeated element
+    if needed > max(LARGEST_FILL, 4 * stored):
         raise ModelError(
             f"folding its constants would take {needed} bytes; give fold_constants a smaller max_constant_size_in_bytes"
         )

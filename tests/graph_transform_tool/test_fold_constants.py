@@ -381,7 +381,14 @@ def test_values_that_fill_the_memory_together_are_refused(monkeypatch: pytest.Mo
     input x = x:0
     output y = y:0
     """)
-    with pytest.raises(ModelError, match="would take 200 bytes; give fold_constants a smaller max_constant_size"):
+    with pytest.raises(ModelError, match="would take 208 bytes; give fold_constants a smaller max_constant_size"):
+        ours(graph, "fold_constants")
+
+
+def test_operands_that_fill_the_memory_are_refused() -> None:
+    graph = parse(SUM.replace("Add(a, b)", "Sum(a, axis) Tidx=int32\naxis = Const int32[]: 0"))
+    graph.constants["a"] = np.broadcast_to(np.float32(1), (1 << 29, 4))
+    with pytest.raises(ModelError, match="would take 8589934612 bytes"):
         ours(graph, "fold_constants")
 
 

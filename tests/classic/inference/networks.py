@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from mobile_export.graph import Graph, TensorSpec
 from mobile_export.session import import_tensorflow
@@ -81,3 +82,19 @@ def looping_over_batch_norms(x: tf.Tensor) -> tf.Tensor:
         return i + 1, tf.nn.tanh(normalized(tf.nn.conv2d(h, other, 1, "SAME"), fused=False))
 
     return tf1.while_loop(lambda i, _: i < 4, body, [0, x])[1]
+
+
+def frozen_by_tensorflow_2() -> Graph:
+    """A convolution and a batch norm, frozen from variables: the output waits until each has been read."""
+    kernel, mean = tf.Variable(RNG.normal(size=(3, 3, 3, 8)), dtype=tf.float32), tf.Variable(tf.ones(8) / 3)
+    variance = tf.Variable(tf.ones(8) * 2)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3), tf.float32)])
+    def network(x: tf.Tensor) -> tf.Tensor:
+        hidden = tf.nn.conv2d(x, kernel, 1, "SAME")
+        return tf1.nn.fused_batch_norm(hidden, mean, mean, mean, variance, is_training=False)[0]
+
+    frozen = convert_variables_to_constants_v2(network.get_concrete_function())
+    x, y = frozen.inputs[0].name, frozen.outputs[0].name
+    specs = (TensorSpec("x", x, "float32", (1, 16, 16, 3)),), (TensorSpec("y", y, "float32", None),)
+    return Graph.from_graph_def(frozen.graph.as_graph_def(), *specs)

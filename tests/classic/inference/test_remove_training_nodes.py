@@ -5,18 +5,24 @@ import pytest
 from mobile_export.graph import Graph
 from tests.classic.inference.harness import (
     FOLDED,
+    NAME,
     NORM,
     TAIL,
+    answers,
     assert_agrees,
     assert_better,
     conv,
+    difference,
     network,
     norm,
     ops,
+    ours,
     tf,
     tf1,
+    theirs,
 )
-from tests.classic.inference.networks import built
+from tests.classic.inference.networks import built, frozen_by_tensorflow_2
+from tests.graph_transform_tool.harness import tally
 
 EXACT: dict[str, tuple[Graph, list[str]]] = {
     "behind pass-through nodes": (
@@ -95,3 +101,13 @@ def test_a_check_that_gates_a_constant_of_a_loop_stays() -> None:
         node.input[:] = ["^while/CheckNumerics"]
     assert gated
     assert "CheckNumerics" in ops(assert_better(graph))
+
+
+def test_graphs_that_tensorflow_2_froze() -> None:
+    """Their output waits for every weight to be read; the original then takes nothing away, and folds nothing."""
+    tally(NAME, "better")
+    graph = frozen_by_tensorflow_2()
+    assert "FusedBatchNormV3" in [node.op for node in theirs(graph).node]
+    found = ours(graph).graph
+    assert ops(found) == ["Conv2D", "BiasAdd", "Identity"]
+    assert difference(answers(found.to_graph_def(), graph), answers(graph.to_graph_def(), graph)) < 1e-5
