@@ -22,8 +22,8 @@ from mobile_export.deflate import deflated_size
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
-from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.run import run_call
+from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.files import kernel_classes, needed_by
 from mobile_export.kernels.runtimes import INSTALLED, load_runtime

@@ -7,8 +7,8 @@ from pathlib import Path
 from mobile_export import keys
 from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
+from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.metrics import METRICS
 from mobile_export.sources import source_of

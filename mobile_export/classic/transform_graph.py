@@ -11,8 +11,8 @@ from mobile_export.classic.flags import Flags, flag, listed
 from mobile_export.classic.to_saved_model import check_vacant, to_saved_model
 from mobile_export.errors import TargetError
 from mobile_export.graph import Graph, TensorSpec, canonical, short
-from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.run import transform
+from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.network.freeze import freeze
 from mobile_export.protos import GraphDef
 from mobile_export.sources import SOURCES

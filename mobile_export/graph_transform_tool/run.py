@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError, nearest
 from mobile_export.graph import Graph, TensorSpec, canonical, node_name
-from mobile_export.graph_transform_tool import GRAPH_TRANSFORMS
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.transform_string import Call
 
 IGNORE_ERRORS = "ignore_errors"

@@ -3,8 +3,8 @@
 import pytest
 
 from mobile_export.errors import TargetError
-from mobile_export.graph_transform_tool.rename_node import rename_node
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graph_transform_tool.transforms.rename_node import rename_node
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, theirs
 from tests.graph_transform_tool.original import OriginalError

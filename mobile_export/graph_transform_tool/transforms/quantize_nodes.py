@@ -10,8 +10,8 @@ from mobile_export.graph_transform_tool.eightbit.nodes import Range
 from mobile_export.graph_transform_tool.eightbit.operators import quantize_operators
 from mobile_export.graph_transform_tool.eightbit.placeholders import quantize_placeholders
 from mobile_export.graph_transform_tool.eightbit.round_trips import pass_round_trips
-from mobile_export.graph_transform_tool.merge_duplicate_nodes import merge_duplicate_nodes
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graph_transform_tool.transforms.merge_duplicate_nodes import merge_duplicate_nodes
 
 
 def quantize_nodes(graph: Graph, parameters: Parameters) -> Graph:
