@@ -15,8 +15,8 @@ from mobile_export.ops import FOLDABLE, PERILS, RUNNABLE
 from mobile_export.protos import NodeDef
 from mobile_export.safety import refuse_dropped, refuse_perilous, refuse_unlisted
 from mobile_export.session import Session, import_tensorflow
-from mobile_export.transforms.fold_constants import fold_constants
 from mobile_export.transforms.inline_functions import inline_functions
+from mobile_export.transforms.propagate_constants import propagate_constants
 from tests.formats.tf_graphs import make_graph
 from tests.graph_text import parse
 
@@ -245,7 +245,7 @@ def test_what_is_allowed_may_be_less() -> None:
 
 
 def test_what_is_larger_than_memory_is_not_folded() -> None:
-    graph = fold_constants(graph_of(lambda x: tf.fill([1 << 20, 1 << 20, 3], 1.0, name="vast") * x[0]))
+    graph = propagate_constants(graph_of(lambda x: tf.fill([1 << 20, 1 << 20, 3], 1.0, name="vast") * x[0]))
     assert graph.nodes["vast"].op == "Fill"
 
 

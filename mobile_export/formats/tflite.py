@@ -25,7 +25,7 @@ from mobile_export.samples import Samples
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import Array
 from mobile_export.transforms.element_shapes import fix_element_shapes
-from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.propagate_constants import propagate_constants
 from mobile_export.transforms.tensor_arrays import replace_tensor_arrays
 
 CALIBRATION_BATCH = 16
@@ -103,7 +103,7 @@ def _with_fixed_lists(graph: Graph) -> Graph:
     """What loops collect in the terms of the converter: in lists of fixed size with elements of fixed shape."""
     fixed = fix_element_shapes(replace_tensor_arrays(graph))
     if 0 < _arrays(fixed) < _arrays(graph):  # how many a loop collects may be what another one has collected
-        return _with_fixed_lists(fold_constants(fixed))
+        return _with_fixed_lists(propagate_constants(fixed))
     return fixed
 
 

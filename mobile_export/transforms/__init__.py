@@ -14,11 +14,11 @@ from mobile_export.session import PROBE_SECONDS, Session
 from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results
-from mobile_export.transforms.fold_batch_norms import fold_batch_norms
-from mobile_export.transforms.fold_constants import fold_constants
+from mobile_export.transforms.fold_affine import fold_affine
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.lower_case import lower_case
 from mobile_export.transforms.merge_duplicates import merge_duplicates
+from mobile_export.transforms.propagate_constants import propagate_constants
 from mobile_export.transforms.remove_dropout import remove_dropout
 from mobile_export.transforms.remove_identities import remove_identities
 from mobile_export.transforms.resolve_switches import resolve_switches
@@ -49,8 +49,8 @@ TRANSFORMS: dict[str, Transform] = {
     "drop_unread_results": Transform(drop_unread_results),
     "remove_dropout": Transform(remove_dropout),
     "remove_identities": Transform(remove_identities),
-    "fold_constants": Transform(fold_constants),
-    "fold_batch_norms": Transform(fold_batch_norms, tolerance=1e-4),
+    "propagate_constants": Transform(propagate_constants),
+    "fold_affine": Transform(fold_affine, tolerance=1e-4),
     "merge_duplicates": Transform(merge_duplicates),
     "sort": Transform(sort),
 }

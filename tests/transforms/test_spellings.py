@@ -177,7 +177,7 @@ def test_the_first_batch_norm_of_all_is_folded(scaled: bool) -> None:
     node.attr["scale_after_normalization"].b = scaled
     node.input[:] = [x, mean, variance, beta, gamma]
     before.versions.producer = 8
-    graph, _ = apply(before, named(["remove_identities", "fold_batch_norms"]), {"x": X4})
+    graph, _ = apply(before, named(["remove_identities", "fold_affine"]), {"x": X4})
     assert ops_in_order(graph) == ["Placeholder", "Const", "Conv2D", "BiasAdd", "Const"]
     with Session(graph) as session:
         assert relative_difference(answer_of(build, X4), session({"x": X4})["y"]) <= 1e-4

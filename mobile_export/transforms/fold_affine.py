@@ -1,4 +1,4 @@
-"""Batch normalization goes into the weights of the convolution before it."""
+"""Batch normalization, and other arithmetic per channel, goes into the weights of the convolution before it."""
 
 import functools
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ Chain = list[tuple[NodeDef, Affine | None]]
 """Nodes after a convolution; None for those that pass each channel on as it is."""
 
 
-def fold_batch_norms(graph: Graph) -> Graph:
+def fold_affine(graph: Graph) -> Graph:
     """Fold the per-channel arithmetic after a linear operator into its weights and one bias.
 
         Conv2D(x, w) -> BiasAdd(b) -> FusedBatchNormV3(gamma, beta, mean, var)

@@ -12,7 +12,7 @@ MAX_GROWTH_BYTES = 1 << 20
 """A folded value may be this much larger than what it was computed from (a Fill of zeros stays a Fill)."""
 
 
-def fold_constants(graph: Graph) -> Graph:
+def propagate_constants(graph: Graph) -> Graph:
     """Replace every subgraph of constants by its value, and the shape of what has a static shape likewise.
 
         Mul(Rsqrt(Add(var, eps)), gamma)  =>  Const
