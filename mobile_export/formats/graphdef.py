@@ -7,6 +7,7 @@ from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph
+from mobile_export.graph_def_file import graph_def_size, write_graph_def
 from mobile_export.protos import DecodeError, GraphDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
@@ -27,15 +28,15 @@ class FrozenGraphDef:
     calibrated: Collection[str] = ()
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
-        """Serialize deterministically: same graph, same bytes."""
+        """Write deterministically, without a copy of the weights: same graph, same bytes."""
         named = with_public_names(graph)
-        data = named.to_graph_def().SerializeToString(deterministic=True) if _fits(named) else b""
         for request in requests:
-            if not data:
+            if graph_def_size(named) > MAX_BYTES:
                 raise ConversionError(
                     f"artifact {request.artifact!r}: a GraphDef holds at most 2 GB; use the memmapped format"
                 )
-            request.path.write_bytes(data)
+            with request.path.open("wb") as file:
+                write_graph_def(file, named)
 
     def open(self, path: Path) -> Runner:
         """Load into a TensorFlow session."""
@@ -44,7 +45,3 @@ class FrozenGraphDef:
         except DecodeError as error:
             raise ConversionError(f"{path}: not a GraphDef") from error
         return Session(edges_of(graph, path))
-
-
-def _fits(graph: Graph) -> bool:
-    return sum(array.nbytes + 256 for array in graph.constants.values()) < MAX_BYTES - (64 << 20)
