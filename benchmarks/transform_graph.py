@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.graph import Graph
-from mobile_export.graph_def_file import write_graph_def
+from mobile_export.graph_files.graph_def import write_graph_def
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import write_shape
 

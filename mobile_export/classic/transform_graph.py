@@ -1,24 +1,22 @@
-"""`transform-graph`: TensorFlow's Graph Transform Tool, as a command and as the Python call that it had."""
+"""`transform-graph`: TensorFlow's Graph Transform Tool, as a command and as the Python call that it had.
+
+What SavedModels need is imported for them alone: it takes longer than most transforms.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export.arity import refuse_wrong_arity
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
-from mobile_export.classic.to_saved_model import check_vacant, to_saved_model
 from mobile_export.errors import TargetError
-from mobile_export.graph import Graph, TensorSpec, canonical, short
+from mobile_export.graph import Graph, short
 from mobile_export.graph_transform_tool.run import transform
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
-from mobile_export.network.freeze import freeze
 from mobile_export.protos import GraphDef
-from mobile_export.sources import SOURCES
-from mobile_export.target import Model
 from mobile_export.transform_string import parse_calls
-from mobile_export.transforms.inline_functions import inline_functions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +61,8 @@ def transform_graph(flags: TransformGraph) -> Changes:
     if flags.out_graph:
         written.append(write_graph(flags.out_graph, "out_graph", done.graph, as_text=flags.output_as_text))
     if flags.output_saved_model_dir:
+        from mobile_export.classic.to_saved_model import to_saved_model
+
         written.append(Path(flags.output_saved_model_dir).expanduser())
         to_saved_model(written[-1], done.graph, signed)
     return Changes.between(source, graph, written[-1], done.graph, done.notes)
@@ -73,6 +73,8 @@ def _check(flags: TransformGraph) -> None:
     if bool(flags.in_graph) == bool(flags.input_saved_model_dir):
         raise TargetError("name the model with one of --in_graph, --input_saved_model_dir")
     if flags.output_saved_model_dir:
+        from mobile_export.classic.to_saved_model import check_vacant
+
         check_vacant(Path(flags.output_saved_model_dir).expanduser())
     if flags.out_graph or not flags.output_saved_model_dir:
         check_output(flags.out_graph, "out_graph")
@@ -83,11 +85,9 @@ def _read(flags: TransformGraph) -> tuple[Path, Graph, Graph | None]:
     if flags.in_graph:
         return Path(flags.in_graph).expanduser(), read_graph(flags.in_graph, "in_graph"), None
     folder = Path(flags.input_saved_model_dir).expanduser()
-    trained = SOURCES["saved_model"].read(Model(source=folder, tags=tuple(listed(flags.saved_model_tags))))
-    outputs = [TensorSpec(name, canonical(name), "", None) for name in listed(flags.outputs)]
-    part = replace(trained.graph.copy(), outputs=tuple(outputs) or trained.graph.outputs)
-    part.prune()
-    return folder, inline_functions(freeze(part, trained.value)), trained.graph
+    from mobile_export.classic.from_saved_model import from_saved_model
+
+    return folder, *from_saved_model(folder, listed(flags.saved_model_tags), listed(flags.outputs))
 
 
 def known_transforms() -> str:

@@ -7,14 +7,12 @@ from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph
-from mobile_export.graph_def_file import graph_def_size, write_graph_def
+from mobile_export.graph_files.graph_def import graph_def_size, write_graph_def
+from mobile_export.graph_files.message_file import LARGEST
 from mobile_export.protos import DecodeError, GraphDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session
-
-MAX_BYTES = (1 << 31) - 1
-"""The largest message that protobuf reads."""
 
 
 class FrozenGraphDef:
@@ -31,7 +29,7 @@ class FrozenGraphDef:
         """Write deterministically, without a copy of the weights: same graph, same bytes."""
         named = with_public_names(graph)
         for request in requests:
-            if graph_def_size(named) > MAX_BYTES:
+            if graph_def_size(named) > LARGEST:
                 raise ConversionError(
                     f"artifact {request.artifact!r}: a GraphDef holds at most 2 GB; use the memmapped format"
                 )

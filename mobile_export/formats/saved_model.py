@@ -12,15 +12,13 @@ from pathlib import Path
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats.format import Request
 from mobile_export.graph import Graph, TensorSpec, is_tensor
-from mobile_export.graph_def_file import field_header, graph_def_size, write_graph_def
+from mobile_export.graph_files.graph_def import field_header, graph_def_size, write_graph_def
+from mobile_export.graph_files.message_file import LARGEST
 from mobile_export.protos import DecodeError, MetaGraphDef, NodeDef, SavedModel, SignatureDef, TensorInfo
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session
 from mobile_export.tensors import dtype_name, dtype_number_of, numpy_dtype, read_shape, write_shape
-
-MAX_BYTES = (1 << 31) - 1
-"""The largest message that protobuf reads."""
 
 TAGS = ("serve",)
 SIGNATURE = "serving_default"
@@ -86,7 +84,7 @@ def write_saved_model(
     rest = meta.SerializeToString(deterministic=True) + field_header(_GRAPH_DEF, size)
     schema = SavedModel(saved_model_schema_version=1).SerializeToString()
     before = schema + field_header(_META_GRAPHS, len(rest) + size) + rest
-    if len(before) + size > MAX_BYTES:
+    if len(before) + size > LARGEST:
         raise ConversionError(
             f"{folder.name}: its graph has {size} bytes, and a SavedModel holds at most 2 GB beside variables; use the "
             "memmapped format"
@@ -133,7 +131,7 @@ def read_saved_model(folder: Path) -> Graph:
     """
     file = folder / _FILE
     try:
-        if file.stat().st_size > MAX_BYTES:
+        if file.stat().st_size > LARGEST:
             raise ConversionError(f"{file}: has more bytes than protobuf reads")
         saved = SavedModel.FromString(file.read_bytes())
         meta = next((meta for meta in saved.meta_graphs if SIGNATURE in meta.signature_def), MetaGraphDef())

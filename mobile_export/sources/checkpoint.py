@@ -13,9 +13,9 @@ from mobile_export.checkpoints.prefix import (
 )
 from mobile_export.checkpoints.table import ends_as_table
 from mobile_export.errors import ModelError
+from mobile_export.graph_files.graph_file import read_graph
+from mobile_export.graph_files.message_file import check_size
 from mobile_export.network.trained import Trained
-from mobile_export.sources.graph_file import read_graph
-from mobile_export.sources.message_file import check_size
 from mobile_export.sources.variables import Variables, open_checkpoint, values
 from mobile_export.target import Model
 

@@ -60,12 +60,12 @@ def fold_batch_norms(graph: Graph) -> Graph:
     Conv2D. BN stays where it is in training or gives its statistics to a reader, where another reader or an output sees
     what lies before it, and where its channels are not those of the convolution.
     """
-    graph = graph.copy()
+    before, graph = graph, graph.copy()
     readers = graph.consumers()
     sums: set[str] = set()
     for norm in [node for node in graph.nodes.values() if node.op in OPERANDS]:
         conv = _convolution(graph, norm) if _is_inference(readers, norm) else None
-        if conv is None or not _is_private(graph, readers, conv):
+        if conv is None or not _is_private(graph, readers, conv) or _is_new(before, conv):
             continue
         affine = _affine(graph, norm, conv)
         if affine is not None:
@@ -74,6 +74,11 @@ def fold_batch_norms(graph: Graph) -> Graph:
     stop_waiting(graph, sums)
     graph.prune()
     return graph
+
+
+def _is_new(before: Graph, conv: _Convolution) -> bool:
+    """Whether the sum behind `conv` was a batch norm `before`: of several in a row, the first is folded."""
+    return conv.add is not None and before.nodes[conv.add.name].op in OPERANDS
 
 
 def _is_inference(readers: Readers, norm: NodeDef) -> bool:

@@ -1,12 +1,13 @@
 """Convolutions that resize and pad their input themselves."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from mobile_export.classic.inference.control_edges import stop_waiting
 from mobile_export.graph import Graph, attribute, control_inputs, node_name
-from mobile_export.graph_transform_tool.convolutions import gathered_waits, is_plain
+from mobile_export.graph_transform_tool.convolutions import gathered_waits, is_plain, output_channels
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import read_shape
 
@@ -16,14 +17,15 @@ FUSED = ("FusedPadConv2D", "FusedResizeAndPadConv2D")
 _TYPES = frozenset({1, 2, 19})
 """The DataTypes that the fused operators take: float32, float64, float16."""
 _INT32 = 3
-_KEEPING_IMAGES = frozenset(
+_KEEPING_CHANNELS = frozenset(
     """
-    AvgPool BiasAdd Cast Conv2D DepthwiseConv2dNative Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
-    FusedPadConv2D FusedResizeAndPadConv2D Identity LeakyRelu MaxPool Relu Relu6 ResizeBilinear ResizeNearestNeighbor
-    Selu Sigmoid Softplus Softsign Tanh
+    AvgPool BiasAdd Cast Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Identity LeakyRelu MaxPool Relu Relu6
+    ResizeBilinear ResizeNearestNeighbor Selu Sigmoid Softplus Softsign Tanh
     """.split()
 )
-"""Operators whose result has as many images as their first input."""
+_CONVOLUTIONS = frozenset(("Conv2D", "DepthwiseConv2dNative"))
+_KEEPING_IMAGES = _KEEPING_CHANNELS | _CONVOLUTIONS | frozenset(FUSED)
+"""Operators whose result has as many channels, or images, as their first input."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ def fuse_resize_and_conv(graph: Graph) -> Graph:
 
     What is read elsewhere, too, stays beside. Nothing is taken in that the fused operators cannot do: channels first,
     dilations, explicit paddings, half-pixel centers, 64-bit paddings or such of channels, images of another type than
-    the weights, and more than one image, where that is known: their kernels give every image of a batch the answer of
-    the first.
+    the weights, groups, and more than one image, where that is known: their kernels give every image of a batch the
+    answer of the first.
     """
     graph = graph.copy()
     taken_in: set[str] = set()
@@ -69,25 +71,53 @@ def _chain(graph: Graph, conv: NodeDef) -> _Chain | None:
     if resize is not None and not _is_plain_resize(resize, conv):
         resize = None
     chain = _Chain(resize, pad, conv)
-    fusible = len(chain.nodes()) > 1 and attribute(conv, "T").type in _TYPES
-    return chain if fusible and images(graph, chain.nodes()[0].input[0]) in (1, None) else None
+    return chain if len(chain.nodes()) > 1 and _fits(graph, chain) else None
+
+
+def _fits(graph: Graph, chain: _Chain) -> bool:
+    """Whether the fused operators take what `chain` does, for as far as that is known."""
+    image = chain.nodes()[0].input[0]
+    weights = graph.constants.get(node_name(chain.conv.input[1]))
+    depth = None if weights is None or weights.ndim != 4 else weights.shape[2]
+    return (
+        attribute(chain.conv, "T").type in _TYPES
+        and images(graph, image) in (1, None)
+        and (depth is None or _channels(graph, image) in (depth, None))
+    )
 
 
 def images(graph: Graph, tensor: str) -> int | None:
-    """How many images `tensor` holds, found through operators that keep their number; None where it is not known."""
+    """How many images `tensor` holds, or None where it is not known."""
+    return _size(_origin(graph, tensor, _KEEPING_IMAGES), graph, 0)
+
+
+def _channels(graph: Graph, tensor: str) -> int | None:
+    """How many channels its images have, or None where it is not known."""
+    origin = _origin(graph, tensor, _KEEPING_CHANNELS)
+    if origin is None or origin.op not in _CONVOLUTIONS:
+        return _size(origin, graph, 3)
+    weights = graph.constants.get(node_name(origin.input[1]))
+    return None if weights is None else output_channels(origin, weights)
+
+
+def _origin(graph: Graph, tensor: str, through: Collection[str]) -> NodeDef | None:
+    """The first node from `tensor` up first inputs that is not one of the operators `through`."""
     seen: set[str] = set()
     node = graph.producer(tensor)
-    while node is not None and node.op in _KEEPING_IMAGES and node.name not in seen:
+    while node is not None and node.op in through and node.name not in seen:
         seen.add(node.name)
         node = graph.producer(node.input[0])
-    if node is None:
-        return None
+    return node
+
+
+def _size(node: NodeDef | None, graph: Graph, axis: int) -> int | None:
+    """The size of a placeholder or constant of four dimensions along `axis`, where it is known."""
     shape: tuple[int, ...] | None = None
-    if node.name in graph.constants:
+    if node is not None and node.name in graph.constants:
         shape = graph.constants[node.name].shape
-    elif node.op == "Placeholder":
+    elif node is not None and node.op == "Placeholder":
         shape = read_shape(attribute(node, "shape").shape)
-    return shape[0] if shape and len(shape) == 4 and shape[0] >= 0 else None
+    return shape[axis] if shape and len(shape) == 4 and shape[axis] >= 0 else None
 
 
 def _pads_images(graph: Graph, pad: NodeDef) -> bool:

@@ -12,7 +12,6 @@ from mobile_export.graph_transform_tool.execution_order import execution_order
 from mobile_export.graph_transform_tool.removal import remove
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.protos import NodeDef
-from mobile_export.sources.variables import Variables, open_checkpoint
 from mobile_export.tensors import Array, dtype_name, dtype_number_of
 
 _SMALLEST = np.nextafter(np.float32(1e-5), np.float32(1))  # float32 has no 1e-5; this is the first above
@@ -92,6 +91,8 @@ def _gather(graph: Graph, name: str) -> _Gather | None:
 def _reader(graph: Graph, parameters: Parameters) -> Callable[[str], Array]:
     """What gives the value of a Const or a variable, checked to be a column."""
     prefix = parameters.string("input_checkpoint", "")
+    from mobile_export.sources.variables import Variables, open_checkpoint  # takes longer than other transforms run
+
     variables = Variables.of(graph, open_checkpoint(Path(prefix)), None) if prefix else None
 
     def read(name: str) -> Array:

@@ -162,7 +162,7 @@ def is_wrong(graph: Graph, toco_compatible: bool = False) -> bool:
     """Whether the original fails on `graph`, or its result does not load, or answers something else."""
     try:
         found = answers(theirs(graph, toco_compatible), graph)
-    except (AssertionError, KeyError, TypeError, ValueError, tf.errors.OpError):
+    except (AssertionError, LookupError, TypeError, ValueError, tf.errors.OpError):
         return True
     return difference(found, answers(graph.to_graph_def(), graph)) > 1e-3
 

@@ -124,6 +124,16 @@ BETTER: dict[str, tuple[Graph, list[str]]] = {
         ),
         ["Cast", "ResizeBilinear", "Conv2D", "Relu"],
     ),
+    "groups": (
+        network("w1 = Const float32[3,3,1,6] ~9", *pad("x"), conv("norm", "padded, w1")),
+        ["MirrorPad", "Conv2D", "Relu"],
+    ),
+    "groups behind a convolution": (
+        network(
+            "w4 = Const float32[3,3,4,6] ~9", conv(), "relu = Relu(conv)", *pad("relu"), conv("norm", "padded, w4")
+        ),
+        ["Conv2D", "Relu", "MirrorPad", "Conv2D", "Relu"],
+    ),
     "a batch": (
         parse(HEAD.replace("[1,8,8,3]", "[2,8,8,3]") + "\n".join([*pad("x"), conv("norm", "padded, w")]) + TAIL),
         ["MirrorPad", "Conv2D", "Relu"],

@@ -11,10 +11,10 @@ from mobile_export.arity import refuse_wrong_arity
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
-from mobile_export.graph_def_file import parse_graph_def
+from mobile_export.graph_files.graph_def import parse_graph_def
+from mobile_export.graph_files.message_file import check_size
+from mobile_export.graph_files.message_text import parse_text
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
-from mobile_export.sources.message_file import check_size
-from mobile_export.sources.message_text import parse_text
 from mobile_export.tensors import Array
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # of which text has none, and a message many
