@@ -15,6 +15,18 @@ def control_flow() -> Iterator[None]:
         sys.modules["tensorflow"].compat.v1.enable_control_flow_v2()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases were held against TensorFlow's original tools, and how they ended."""
+    harness = sys.modules.get("tests.graph_transform_tool.harness")
+    tally = getattr(harness, "TALLY", {})
+    if tally:
+        terminalreporter.section("beside the original tools")
+    for transforms in sorted({transforms for transforms, _ in tally}):
+        kinds = ("exact", "equal in meaning", "better")
+        counts = ", ".join(f"{tally[transforms, kind]} {kind}" for kind in kinds if tally[transforms, kind])
+        terminalreporter.write_line(f"{transforms}: {counts}")
+
+
 @pytest.fixture(scope="session")
 def memmapped_env(tmp_path_factory) -> Path:
     """A program over TensorFlow's own MemmappedEnv, compiled once; skips where it cannot be."""

@@ -90,9 +90,9 @@ def _gather(graph: Graph, name: str) -> _Gather | None:
 
 def _reader(graph: Graph, parameters: Parameters) -> Callable[[str], Array]:
     """What gives the value of a Const or a variable, checked to be a column."""
-    prefix = parameters.string("input_checkpoint", "")
     from mobile_export.sources.variables import Variables, open_checkpoint  # takes longer than other transforms run
 
+    prefix = parameters.string("input_checkpoint", "")
     variables = Variables.of(graph, open_checkpoint(Path(prefix)), None) if prefix else None
 
     def read(name: str) -> Array:
