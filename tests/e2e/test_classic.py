@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "classic.md"
 COMMANDS = [line.strip() for line in DOCS.read_text().splitlines() if line.startswith("    mobile-export ")]
-OUTPUT_FLAGS = ("out_graph", "output", "output_graph", "output_saved_model_dir")
+OUTPUT_FLAGS = ("header", "out_graph", "output", "output_graph", "output_saved_model_dir")
 X = np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32)
 
 tf = import_tensorflow()
@@ -68,7 +68,7 @@ def test_command(folder: Path, command: str) -> None:
     words = shlex.split(command)[1:]
     done = subprocess.run([sys.executable, "-m", "mobile_export", *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    written = dict(word.lstrip("-").split("=", 1) for word in words[1:])
+    written = dict(word.lstrip("-").split("=", 1) for word in words[1:] if "=" in word)
     assert any((folder / written[flag]).exists() for flag in OUTPUT_FLAGS if flag in written)
 
 
