@@ -27,7 +27,7 @@ from mobile_export.checkpoints.table import checksum, hint, read_index
 from mobile_export.checkpoints.weights import no_such_variable, not_numeric
 from mobile_export.errors import ModelError
 from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
-from mobile_export.tensors import MOST_DIMENSIONS, Array, dtype_number, numpy_dtype, read_shape
+from mobile_export.tensors import MOST_DIMENSIONS, Array, dtype_name, dtype_number, numpy_dtype, read_shape
 
 _HEADER = b""
 _SLICE_MARK = b"\0"
@@ -158,7 +158,7 @@ class Bundle:
     def _stored(self, name: str, entry: Entry) -> Array:
         dtype, shape = self._form(name, entry)
         if prod(shape) * dtype.itemsize != entry.size:
-            raise self._damaged(name, f"is {dtype}{list(shape)} and has {entry.size} bytes")
+            raise self._damaged(name, f"is {dtype_name(entry.dtype)}{list(shape)} and has {entry.size} bytes")
         path, shard = self._shards[entry.shard]
         data = shard[entry.offset : entry.offset + entry.size]
         if checksum(data) != entry.crc:
