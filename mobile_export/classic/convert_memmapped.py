@@ -5,6 +5,7 @@ are mapped: `quantize_weights` makes such of all large constants, so that there 
 TensorFlow with a MemmappedEnv reads it: since its first, in 0.8, ImmutableConst's kernel takes any type of fixed size.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,20 @@ def convert_memmapped(flags: ConvertMemmapped) -> Changes:
     package = Package.of(graph, flags.min_conversion_tensor_size, quantized=not flags.classic)
     with replacing(target, "out_graph") as unfinished:
         package.write(unfinished)
-    note = f"{len(package.regions)} constants, {total_bytes(package.regions):,} bytes, are mapped"
-    left = {name: array for name, array in package.graph.constants.items() if array.dtype.names is not None}
-    if flags.classic and left:
-        note += f"; {len(left)} of quantized types, {total_bytes(left):,} bytes, are loaded (--classic)"
-    return Changes.between(Path(flags.in_graph).expanduser(), graph, target, package.graph, [note])
+    return Changes.between(
+        Path(flags.in_graph).expanduser(), graph, target, package.graph, list(_notes(flags, package))
+    )
+
+
+def _notes(flags: ConvertMemmapped, package: Package) -> Iterator[str]:
+    yield f"{len(package.regions)} constants, {total_bytes(package.regions):,} bytes, are mapped"
+    large = {n: a for n, a in package.graph.constants.items() if a.nbytes >= flags.min_conversion_tensor_size}
+    quantized = {name: array for name, array in large.items() if array.dtype.names is not None}
+    if flags.classic and quantized:
+        yield f"{len(quantized)} of quantized types, {total_bytes(quantized):,} bytes, are loaded (--classic)"
+    others = {name: array for name, array in large.items() if name not in quantized}
+    if others:
+        yield (
+            f"{len(others)}, {total_bytes(others):,} bytes, are loaded, {next(iter(others))!r} first: TensorFlow may "
+            "write into the memory of such constants, and that of a mapped one cannot be written"
+        )

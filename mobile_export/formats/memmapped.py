@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats.format import Request
+from mobile_export.formats.in_place import written_in_place
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.graph import Graph, attribute, region_bytes
 from mobile_export.package import open_package, write_package
@@ -61,16 +62,21 @@ class Package:
     def of(cls, graph: Graph, min_bytes: int = MIN_BYTES, quantized: bool = True) -> "Package":
         """Take the constants of at least `min_bytes` out of `graph`; nothing is copied.
 
+        Those that a kernel could write into stay in the graph.
+
         Args:
             quantized: whether constants of quantized types are taken, too.
 
         Raises:
             ConversionError: constants that the graph holds as one repeated element would fill gigabytes.
         """
+        written = written_in_place(graph)
         chosen = [
             name
             for name in graph.nodes
-            if name in graph.constants and _is_mapped(graph.constants[name], min_bytes, quantized)
+            if name in graph.constants
+            and name not in written
+            and _is_mapped(graph.constants[name], min_bytes, quantized)
         ]
         repeated = sum(graph.constants[name].nbytes for name in chosen if _is_repeated(graph.constants[name]))
         if repeated > LARGEST_FILL:

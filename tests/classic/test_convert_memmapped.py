@@ -27,7 +27,7 @@ half = Const float16[80,80] ~4
 m = MatMul(x, a/w) transpose_a=false transpose_b=false
 n = MatMul(m, splat) transpose_a=false transpose_b=false
 splat = Const float32[60,60]
-y = Add(n, small)
+y = BiasAdd(n, small)
 input x = x:0
 output y = y:0
 """
@@ -83,7 +83,7 @@ def test_the_original_file(file: Path) -> None:
     assert [dim.size for dim in nodes["splat"].attr["shape"].shape.dim] == [60, 60]
     assert {nodes[name].op for name in ("small", "words", "levels")} == {"Const"}
     assert changes.operators() == {"Const": (6, 3), "ImmutableConst": (0, 3)}
-    assert "1 of quantized types, 10,000 bytes, are loaded (--classic)" in changes.notes[0]
+    assert "1 of quantized types, 10,000 bytes, are loaded (--classic)" in changes.notes[1]
 
 
 def test_quantized_constants_are_mapped(file: Path) -> None:

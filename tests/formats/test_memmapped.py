@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from mobile_export.formats import FORMATS, Request
 from mobile_export.formats.memmapped import MIN_BYTES, Package, read_memmapped
 from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.package import open_package
+from mobile_export.package import open_package, write_package
 from mobile_export.protos import GraphDef, MemmappedFileSystemDirectory
 from mobile_export.runner import run_samples
 from mobile_export.session import Session
+from mobile_export.tensors import write_shape
 from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 
@@ -168,6 +170,18 @@ def test_damage_is_refused(package, change, message: str) -> None:
     package.write_bytes(rewritten(package, change))
     with pytest.raises(ConversionError, match=message):
         FORMATS["memmapped"].open(package)
+
+
+@pytest.mark.parametrize("shape", [(1,) * 70, (0, 1 << 62, 1 << 62)])
+def test_shapes_that_no_array_has_are_refused(shape: tuple[int, ...], package: Path) -> None:
+    regions = open_package(package)
+    graph_def = GraphDef.FromString(bytes(regions.pop("memmapped_package://.")))
+    node = next(node for node in graph_def.node if node.op == "ImmutableConst")
+    write_shape(node.attr["shape"].shape, shape)
+    skeleton = ("memmapped_package://.", graph_def.SerializeToString(), False)
+    write_package(package, [*((name, bytes(region), True) for name, region in regions.items()), skeleton])
+    with pytest.raises(ConversionError, match="does not fit its region"):
+        read_memmapped(package)
 
 
 def test_a_lying_region_changes_the_answer(package) -> None:
