@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_export.errors import ModelError, OutputError
-from mobile_export.formats.saved_model import write_saved_model
+from mobile_export.formats.saved_model import SIGNATURE, TAGS, write_saved_model
 from mobile_export.graph import Graph, TensorSpec, canonical, node_name
 from mobile_export.names import identifiers, telling_part
 from mobile_export.network.signature import declared, describe, input_spec
@@ -18,7 +18,12 @@ _TABLE = re.compile(r"\w*HashTable\w*")
 
 
 def to_saved_model(
-    folder: Path, graph: Graph, signed: Graph | None = None, assets: Mapping[str, Path] | None = None
+    folder: Path,
+    graph: Graph,
+    signed: Graph | None = None,
+    assets: Mapping[str, Path] | None = None,
+    tags: Sequence[str] = TAGS,
+    signature: str = SIGNATURE,
 ) -> Graph:
     """Write the SavedModel of a frozen graph to `folder`, whole or not at all; returns the graph in it.
 
@@ -43,7 +48,7 @@ def to_saved_model(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as unfinished:
             written = Path(unfinished, folder.name)
-            write_saved_model(written, made, assets or {})
+            write_saved_model(written, made, assets or {}, tags, signature)
             if folder.is_dir():
                 folder.rmdir()
             written.rename(folder)
@@ -89,7 +94,7 @@ def _named(graph: Graph, known: Sequence[Sequence[TensorSpec]]) -> tuple[list[Te
     """Inputs and outputs under their public names, no two alike."""
     names = [{spec.tensor: spec.name for spec in specs} for specs in known]
     asked = [
-        named.get(canonical(spec.tensor))
+        named.get(canonical(spec.tensor if spec.dtype else spec.name))  # a transform may have renamed the node
         or (spec.name if spec.dtype else telling_part(graph.nodes[node_name(spec.tensor)]))
         for named, specs in zip(names, (graph.inputs, graph.outputs), strict=True)
         for spec in specs

@@ -11,8 +11,8 @@ from mobile_export.arity import refuse_wrong_arity
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
-from mobile_export.errors import TargetError
-from mobile_export.graph import Graph, short
+from mobile_export.errors import TargetError, nearest
+from mobile_export.graph import Graph, node_name, short
 from mobile_export.graph_transform_tool.run import transform
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.protos import GraphDef
@@ -25,11 +25,15 @@ class TransformGraph(Flags):
 
     in_graph: str = flag("", "GraphDef, binary or text.")
     input_saved_model_dir: str = flag("", "Folder of a SavedModel, whose variables are frozen; instead of --in_graph.")
-    saved_model_tags: str = flag("serve", "Tags of the graph in the SavedModel, separated by commas.")
+    saved_model_tags: str = flag("serve", "Tags of the graph in SavedModels, read and written, separated by commas.")
+    saved_model_signature: str = flag(
+        "", "Signature of the SavedModels, read and written. Empty: serving_default, or the only one that is read."
+    )
     out_graph: str = flag("", "File to write.")
     output_saved_model_dir: str = flag(
         "", "Folder to write a SavedModel for serving to; instead of --out_graph, or too."
     )
+    saved_model_assets: str = flag("", "Files to copy into the SavedModel that is written, separated by commas.")
     inputs: str = flag("", "Nodes that the app feeds, separated by commas. Of a SavedModel: as its signature says.")
     outputs: str = flag(
         "", "Nodes whose values the app takes, separated by commas. Of a SavedModel: as its signature says."
@@ -52,20 +56,34 @@ def transform_graph(flags: TransformGraph) -> Changes:
     if not calls:
         raise TargetError("--transforms: missing; name at least one transform")
     source, graph, signed = _read(flags)
-    inputs, outputs = (
-        listed(named) or [short(spec.tensor) for spec in signature]
-        for named, signature in ((flags.inputs, graph.inputs), (flags.outputs, graph.outputs))
-    )
+    inputs = listed(flags.inputs) or [short(spec.tensor) for spec in graph.inputs]
+    outputs = [short(spec.tensor) for spec in graph.outputs] or listed(flags.outputs)
     done = transform(graph, inputs, outputs, calls)
-    written = []
+    path, after = Path(flags.out_graph).expanduser(), done.graph
     if flags.out_graph:
-        written.append(write_graph(flags.out_graph, "out_graph", done.graph, as_text=flags.output_as_text))
+        write_graph(flags.out_graph, "out_graph", after, as_text=flags.output_as_text)
     if flags.output_saved_model_dir:
-        from mobile_export.classic.to_saved_model import to_saved_model
+        path, after = _write_saved_model(flags, after, signed)
+    return Changes.between(source, graph, path, after, [*_unknown(inputs, graph), *done.notes])
 
-        written.append(Path(flags.output_saved_model_dir).expanduser())
-        to_saved_model(written[-1], done.graph, signed)
-    return Changes.between(source, graph, written[-1], done.graph, done.notes)
+
+def _unknown(inputs: Sequence[str], graph: Graph) -> list[str]:
+    """Of each input that is not there, that it is passed over, as the original does without a word."""
+    return [
+        f"the graph has no input {name!r}{nearest(name, graph.nodes)}; passed over"
+        for name in inputs
+        if node_name(name) not in graph.nodes
+    ]
+
+
+def _write_saved_model(flags: TransformGraph, graph: Graph, signed: Graph | None) -> tuple[Path, Graph]:
+    from mobile_export.classic.to_saved_model import to_saved_model
+    from mobile_export.formats.saved_model import SIGNATURE
+
+    folder = Path(flags.output_saved_model_dir).expanduser()
+    assets = {path.name: path for path in (Path(name).expanduser() for name in listed(flags.saved_model_assets))}
+    tags, signature = listed(flags.saved_model_tags), flags.saved_model_signature or SIGNATURE
+    return folder, to_saved_model(folder, graph, signed, assets, tags, signature)
 
 
 def _check(flags: TransformGraph) -> None:
@@ -81,13 +99,14 @@ def _check(flags: TransformGraph) -> None:
 
 
 def _read(flags: TransformGraph) -> tuple[Path, Graph, Graph | None]:
-    """Where the model is, its frozen graph, and for a SavedModel the one that has its signature."""
+    """Where the model is, its frozen graph, and for a SavedModel what of it the signature names."""
     if flags.in_graph:
         return Path(flags.in_graph).expanduser(), read_graph(flags.in_graph, "in_graph"), None
     folder = Path(flags.input_saved_model_dir).expanduser()
     from mobile_export.classic.from_saved_model import from_saved_model
 
-    return folder, *from_saved_model(folder, listed(flags.saved_model_tags), listed(flags.outputs))
+    tags, signature = listed(flags.saved_model_tags), flags.saved_model_signature or None
+    return folder, *from_saved_model(folder, tags, signature, listed(flags.outputs))
 
 
 def known_transforms() -> str:
@@ -100,7 +119,7 @@ def known_transforms() -> str:
 
 
 def transform_graph_def(
-    input_graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str], transforms: Sequence[str]
+    input_graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str], transforms: Sequence[str] | str
 ) -> GraphDef:
     """What `transforms` make of a GraphDef; it is not changed. The call that TensorFlow 1 had, under its own name.
 
@@ -114,7 +133,8 @@ def transform_graph_def(
         ModelError: a transform cannot work on this graph.
         ConversionError: what a transform left is no graph.
     """
-    calls = [call for text in transforms for call in parse_calls(text)]
+    texts = [transforms] if isinstance(transforms, str) else transforms
+    calls = [call for text in texts for call in parse_calls(text)]
     graph = Graph.from_graph_def(input_graph_def)
     refuse_wrong_arity(graph)
     return transform(graph, inputs, outputs, calls).graph.to_graph_def()

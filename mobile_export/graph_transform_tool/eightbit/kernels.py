@@ -9,6 +9,7 @@ and for normalization
     QuantizedBatchNormWithGlobalNormalization(x, x.min, x.max, m, m.min, m.max, …)
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -57,8 +58,10 @@ KERNELS: dict[str, Kernel] = {
 }
 """By the float operator."""
 
-_DEFAULTS = {"Tshape": AttrValue(type=3), "half_pixel_centers": AttrValue(b=False)}
-"""Left out where they say nothing: kernels of old versions do not know them."""
+@functools.cache
+def _defaults() -> dict[str, AttrValue]:
+    """Left out where they say nothing: kernels of old versions do not know them."""
+    return {"Tshape": AttrValue(type=3), "half_pixel_centers": AttrValue(b=False)}
 
 
 def has_kernel(made: NodeDef, kernels: Mapping[str, Kernel] = KERNELS) -> bool:
@@ -98,7 +101,7 @@ def eightbit_form(made: NodeDef, kernel: Kernel, name: str, codes: Mapping[str, 
     if kernel.result:
         form.attr[kernel.result].type = QINT32
     for key in kernel.copied:
-        if key in made.attr and made.attr[key] != _DEFAULTS.get(key):
+        if key in made.attr and made.attr[key] != _defaults().get(key):
             form.attr[key].CopyFrom(made.attr[key])
     return form
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mobile_export.graph import Graph, attribute
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
+from mobile_export.protos import NodeDef, VersionDef
 from mobile_export.tensors import dtype_number_of
 from mobile_export.transforms.patterns import gated_nodes
 
@@ -15,6 +15,8 @@ _USES = {
 }
 _CARRIERS = frozenset({"Enter", "Exit", "Identity", "Merge", "NextIteration", "Switch"})
 """Operators through which handles come to where they are used, in loops and branches."""
+_LAST_PRODUCER = 25
+"""The last version of GraphDefs in which TensorFlow imports these operators."""
 _STRING, _RESOURCE = dtype_number_of("string"), dtype_number_of("resource")
 
 
@@ -34,6 +36,8 @@ def backport_tensor_array_v3(graph: Graph, _: Parameters) -> Graph:
             graph.nodes[flow].input.append(f"^{node.name}")
         flows[f"{node.name}:1"] = flow
     graph.redirect(flows)
+    if arrays and graph.versions.producer > _LAST_PRODUCER:
+        graph.versions = VersionDef(producer=_LAST_PRODUCER, min_consumer=graph.versions.min_consumer)
     _carry_strings(graph, arrays)
     for node in graph.nodes.values():
         if node.op == "TensorArrayV3":
