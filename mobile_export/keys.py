@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mobile_export.checkpoints.bundle import Bundle
+from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, v1_files
 from mobile_export.errors import ModelError
 from mobile_export.manifest import sha256_of
 from mobile_export.target import Artifact, Target
@@ -45,7 +47,7 @@ def source_hashes(files: Sequence[Path]) -> dict[str, str]:
 
 
 def data_hashes(target: Target) -> dict[str, str]:
-    """sha256 of each data file, by its role.
+    """sha256 of each data file, and of each file that a transform reads, by its role.
 
     Raises:
         ModelError: one cannot be read.
@@ -54,7 +56,21 @@ def data_hashes(target: Target) -> dict[str, str]:
     hashes = {role: sha256_of(data.source) for role, data in roles.items() if data is not None}
     runtimes = {f"kernels for {a.name}": a.kernels for a in target.artifacts if a.kernels is not None}
     labels = {f"labels of {output}": path for output, path in target.model.labels.items()}
-    return hashes | {role: sha256_of(path) for role, path in (labels | runtimes).items()}
+    passes = {
+        role + suffix: file
+        for role, path in target.transforms.passes.files.items()
+        for suffix, file in _files_named(path).items()
+    }
+    return hashes | {role: sha256_of(path) for role, path in (labels | runtimes | passes).items()}
+
+
+def _files_named(path: Path) -> dict[str, Path]:
+    """The file `path`, or the files of the checkpoint that it means, each by what follows the prefix in its name."""
+    prefix = find_checkpoint(path) if path.is_dir() else prefix_of(path)
+    files = Bundle.open(prefix).files if is_v2(prefix) else v1_files(prefix)
+    if not files:
+        raise ModelError(f"{path}: missing; name a file that is there in transforms.passes")
+    return {file.name.removeprefix(prefix.name): file for file in files}
 
 
 def versions(tools: Sequence[str]) -> dict[str, str]:
@@ -70,10 +86,10 @@ def versions(tools: Sequence[str]) -> dict[str, str]:
 
 @functools.cache
 def code_version() -> str:
-    """Our version, with a hash of our own sources: a change in the code is a change in what it builds."""
+    """Our version, with a hash of our own files: a change in the code or its lists is a change in what it builds."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("[!.]*") if path.is_file() and path.parent.name != "__pycache__"):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     from mobile_export import __version__
 
@@ -85,7 +101,7 @@ def artifact_key(
 ) -> str:
     """Hash of the model, the data, the versions, and what the target says that concerns this artifact.
 
-    Paths do not count, contents do; limits count, since a published file has passed them.
+    Paths do not count, contents do, but for the text of transforms; limits count, since a published file has passed them.
     """
     relevant: dict[str, Any] = {
         "source": dict(source),

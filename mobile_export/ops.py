@@ -53,6 +53,9 @@ CONTROL_FLOW = frozenset(
 )
 """Branches, loops, calls and the lists that loops fill."""
 
+MERGES = frozenset("Merge RefMerge _XlaMerge".split())
+"""Operators that run as soon as one of their data inputs is there."""
+
 RANDOM = frozenset(
     """
     Multinomial ParameterizedTruncatedNormal RandomGamma RandomPoisson RandomPoissonV2 RandomShuffle

@@ -38,7 +38,7 @@ from mobile_export.sampling import gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
 from mobile_export.target import RUN_BY_KERNELS, Artifact, Evaluation, Target
-from mobile_export.transform_string import Call, parse_calls
+from mobile_export.transform_string import Call
 from mobile_export.transforms import (
     DEFAULT,
     INFERENCE,
@@ -158,9 +158,7 @@ def _steps(target: Target, graph: Graph, note: Callable[[str], object]) -> list[
         ("fix_shapes", Transform(lambda g: fix_shapes(g, shapes), tolerance=1e-4)),
         ("fix_element_shapes", Transform(fix_element_shapes)),
     ]
-    passes = target.transforms.passes
-    texts = [passes] if isinstance(passes, str) else passes
-    listed = [step for text in texts for call in parse_calls(text) for step in _listed(call, note)]
+    listed = [step for call in target.transforms.passes.calls for step in _listed(call, note)]
     return [*(fix if changed else ()), *listed]
 
 

@@ -43,7 +43,8 @@ def choices() -> Choices:
     precisions = {name: unit.precisions for name, unit in FORMATS.items()}
     ours: dict[str, Sequence[str]] = dict.fromkeys(("default", *TRANSFORMS), ())
     classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
-    return Choices(formats=precisions, metrics=tuple(METRICS), transforms=ours | classic, runtimes=RUNTIMES)
+    files = {name: unit.files for name, unit in GRAPH_TRANSFORMS.items()}
+    return Choices(precisions, tuple(METRICS), ours | classic, files, RUNTIMES)
 
 
 def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:

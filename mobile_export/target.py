@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,12 +45,14 @@ class Choices:
         formats: each format's precisions, and each precision's interfaces, the default first.
         metrics: names of metrics.
         transforms: each transform's parameters.
+        transform_files: those of them that name files.
         runtimes: files that list the kernels of a phone's TensorFlow, by their names.
     """
 
     formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     metrics: Sequence[str] = ()
     transforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    transform_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     runtimes: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -76,13 +78,28 @@ def _number_or_bool(value: Any) -> bool | int | float:
     return value
 
 
-def _passes(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
-    if value == "default":
-        return "default"
+@dataclass(frozen=True)
+class PassList:
+    """Transforms in their order.
+
+    Attributes:
+        written: as they stand in the target file.
+        calls: what that says; files are absolute.
+        files: those that the calls name, by what they are to them.
+    """
+
+    written: tuple[str, ...]
+    calls: tuple[Call, ...]
+    files: Mapping[str, Path]
+
+
+def _passes(value: Any, info: ValidationInfo) -> PassList:
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f'{value!r} is neither "default" nor a list of transforms')
-    known = _choices(info).transforms
+    known, named = _choices(info).transforms, _choices(info).transform_files
+    calls: list[Call] = []
+    files: dict[str, Path] = {}
     for call in (call for text in texts for call in _calls(text)):
         _one_of(call.name, list(known))
         unknown = [name for name in call.values if known and name not in known[call.name]]
@@ -90,7 +107,10 @@ def _passes(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
             allowed = known[call.name]
             has = f"allowed: {', '.join(allowed)}" if allowed else "it has none"
             raise ValueError(f"{call.name} has no parameter {unknown[0]!r}{_nearest(unknown[0], allowed)}; {has}")
-    return texts
+        paths = {name: _absolute(call.values[name][0], info) for name in named.get(call.name, ()) if call.given(name)}
+        calls.append(replace(call, values=call.values | {name: (str(path),) for name, path in paths.items()}))
+        files |= {f"{name} of {call.name}, transform {len(calls)}": path for name, path in paths.items()}
+    return PassList(texts, tuple(calls), files)
 
 
 def _calls(text: str) -> tuple[Call, ...]:
@@ -114,9 +134,9 @@ ConstantValue = Annotated[
     bool | int | float, PlainValidator(_number_or_bool, json_schema_input_type=bool | int | float)
 ]
 Passes = Annotated[
-    str | tuple[str, ...],
+    PassList,
     PlainValidator(_passes, json_schema_input_type=Literal["default"] | tuple[str, ...]),
-    PlainSerializer(lambda passes: passes if isinstance(passes, str) else list(passes), when_used="json"),
+    PlainSerializer(lambda passes: passes.written, return_type=tuple[str, ...]),
 ]
 
 PerChannel = Annotated[
@@ -300,7 +320,9 @@ class Transforms(_Strict):
 
     passes: Passes = Field(
         "default",
-        description="Transforms in their order, in the syntax of the Graph Transform Tool; `default` may be one.",
+        validate_default=True,
+        description="Transforms in their order, in the syntax of the Graph Transform Tool; `default` may be one. Files "
+        "that they name count from the target file's folder.",
     )
 
 
@@ -394,7 +416,7 @@ class Target(_Strict):
     platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
     model: Model
     data: Data = Data()
-    transforms: Transforms = Transforms()
+    transforms: Transforms = Field(default_factory=Transforms)
     artifacts: tuple[Artifact, ...] = Field(
         description="The files to build, at least one.", json_schema_extra={"minItems": 1}
     )

@@ -1,7 +1,7 @@
 """Between TensorFlow's tensor messages and NumPy arrays."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,14 @@ MOST_DIMENSIONS = 32
 """Of an array: what every NumPy takes."""
 LARGEST_FILL = 1 << 31
 """Bytes that a value may fill by repeating its last element: a few bytes of a file could ask for any number."""
+_LARGEST_ARRAY = (1 << 63) - 1  # bytes, and NumPy leaves out the sizes that are 0 when it counts them
+
+
+def fits_numpy(shape: Sequence[int], dtype: np.dtype[np.generic]) -> bool:
+    """Whether NumPy has arrays of `shape`, sizes that a file may have made up; one that is empty has limits, too."""
+    if len(shape) > MOST_DIMENSIONS or min(shape, default=0) < 0:
+        return False
+    return math.prod(filter(None, shape)) * dtype.itemsize <= _LARGEST_ARRAY
 
 
 def tensor_to_array(tensor: TensorProto, name: str) -> Array:
@@ -115,11 +123,11 @@ def tensor_to_array(tensor: TensorProto, name: str) -> Array:
     Values may be packed bytes, or a list whose last entry repeats up to the shape's size.
 
     Raises:
-        ModelError: more or fewer values than the shape holds, or an unknown dimension.
+        ModelError: more or fewer values than the shape holds, or a dimension that is unknown or beyond all measure.
     """
     dtype = numpy_dtype(tensor.dtype)
     shape = read_shape(tensor.tensor_shape)
-    if dtype is None or shape is None or min(shape, default=0) < 0 or len(shape) > MOST_DIMENSIONS:
+    if dtype is None or shape is None or not fits_numpy(shape, dtype):
         raise ModelError(f"node {name!r}: its value has no fixed numeric type and shape")
     size = math.prod(shape)
     if tensor.tensor_content:
@@ -164,12 +172,11 @@ def map_array(region: memoryview, dtype: np.dtype[np.generic], shape: tuple[int,
     """A view of mapped bytes as an array.
 
     Raises:
-        ModelError: the region is too small, or its address is no multiple of the element size.
+        ModelError: the region is too small, its address is no multiple of the element size, or no array has the shape.
     """
-    count = math.prod(shape)
-    if min(shape, default=0) < 0 or len(region) < count * dtype.itemsize:
+    if not fits_numpy(shape, dtype) or len(region) < math.prod(shape) * dtype.itemsize:
         raise ModelError(f"constant {name!r} of {dtype}{list(shape)} does not fit its region of {len(region)} bytes")
-    array = np.frombuffer(region, dtype, count).reshape(shape)
+    array = np.frombuffer(region, dtype, math.prod(shape)).reshape(shape)
     if not array.flags.aligned:
         raise ModelError(f"constant {name!r} lies at a misaligned offset")
     return array

@@ -27,6 +27,10 @@ class Call:
     name: str
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def given(self, name: str) -> bool:
+        """Whether there is one value of `name`, and it is not empty."""
+        return [bool(value) for value in self.values.get(name, ())] == [True]
+
 
 def parse_calls(text: str) -> tuple[Call, ...]:
     """The transforms that `text` lists.

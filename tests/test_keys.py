@@ -1,11 +1,17 @@
 """What stands for a model's files in the keys."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mobile_export import keys
 from mobile_export.errors import ModelError
-from mobile_export.keys import LARGEST, source_hashes
+from mobile_export.keys import LARGEST, code_version, data_hashes, source_hashes
+from mobile_export.plan import choices
+from mobile_export.session import import_tensorflow
+from mobile_export.target import Target, load_target
 
 
 def test_files_go_by_their_place_below_what_holds_them_all(tmp_path: Path) -> None:
@@ -25,3 +31,54 @@ def test_a_file_of_any_size_is_not_read(tmp_path: Path) -> None:
         file.truncate(LARGEST + 1)  # sparse: takes no room, and would take minutes to read
     with pytest.raises(ModelError, match=r"model\.data: the model's files take \d+ bytes"):
         source_hashes([tmp_path / "model.data"])
+
+
+def target(folder: Path, passes: str) -> Target:
+    path = folder / "t.toml"
+    model, artifact = '[model]\nsource = "m.pb"', '[[artifacts]]\nname = "a"\nformat = "tflite"'
+    path.write_text(f"name = 't'\n{model}\n[transforms]\npasses = '{passes}'\n{artifact}\n")
+    return load_target(path, choices())
+
+
+def test_what_files_of_transforms_hold_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    (tmp_path / "seen.log").write_text("one")
+    asked = target(tmp_path, 'sort freeze_requantization_ranges(min_max_log_file="seen.log")')
+    before = data_hashes(asked)
+    assert list(before) == ["min_max_log_file of freeze_requantization_ranges, transform 2"]
+    (tmp_path / "seen.log").write_text("two")
+    assert data_hashes(asked).keys() == before.keys()
+    assert data_hashes(asked) != before
+
+
+def test_what_checkpoints_of_transforms_hold_counts(tmp_path: Path) -> None:
+    tf = import_tensorflow()
+    checkpoint = tf.train.Checkpoint(w=tf.Variable(np.ones(3, np.float32)))
+    checkpoint.write(str(tmp_path / "c" / "model"))
+    for named in ("c/model", "c/model.index", "c"):
+        found = data_hashes(target(tmp_path, f'sparsify_gather(input_checkpoint="{named}")'))
+        role = "input_checkpoint of sparsify_gather, transform 1"
+        assert list(found) == [f"{role}.index", f"{role}.data-00000-of-00001"]
+
+
+def test_a_missing_file_of_a_transform_is_named(tmp_path: Path) -> None:
+    asked = target(tmp_path, 'freeze_requantization_ranges(min_max_log_file="seen.log")')
+    with pytest.raises(ModelError, match=r"seen\.log: missing; name a file that is there in transforms\.passes"):
+        data_hashes(asked)
+
+
+@pytest.mark.parametrize("changed", ["keys.py", "arity.txt", "kernels/runtimes/tensorflow-android-1.4.0.txt"])
+def test_whatever_comes_with_the_package_is_of_its_version(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(keys.__file__).parent
+    copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(keys, "__file__", str(copy / "keys.py"))
+    code_version.cache_clear()
+    before = code_version()
+    (copy / changed).write_text("changed")
+    code_version.cache_clear()
+    assert code_version() != before
+    monkeypatch.undo()
+    code_version.cache_clear()
+    assert code_version() == before, "what Python has compiled does not count"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from mobile_export.errors import TargetError
 from mobile_export.plan import choices
 from mobile_export.target import Choices, Target, json_schema, load_target
+from mobile_export.transform_string import Call
 
 TARGETS = Path(__file__).parent.parent / "targets"
 CHOICES = Choices(
@@ -17,7 +18,8 @@ CHOICES = Choices(
         "onnx": {"float32": ("float32",)},
     },
     metrics=("top1",),
-    transforms={"strip": (), "sort": (), "remove_nodes": ("op", "max_inputs")},
+    transforms={"default": (), "strip": (), "sort": (), "remove_nodes": ("op", "max_inputs"), "freeze": ("log",)},
+    transform_files={"freeze": ("log",)},
 )
 MINIMAL = """
 name = "digits"
@@ -113,7 +115,7 @@ def test_a_full_file(tmp_path: Path) -> None:
 def test_defaults(tmp_path: Path) -> None:
     target = load(tmp_path, MINIMAL)
     artifact = target.artifacts[0]
-    assert (target.platform, target.transforms.passes, target.model.inputs) == ("any", "default", ())
+    assert (target.platform, target.transforms.passes.calls, target.model.inputs) == ("any", (Call("default"),), ())
     assert (artifact.precision, artifact.interface, set(dict(artifact.limits).values())) == ("float32", None, {None})
 
 
@@ -179,7 +181,7 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ('"int8"', '"int4"', "artifacts[0].precision: 'int4' is not known (did you mean 'int8'?); allowed: float32"),
         ('"uint8"', '"int16"', "artifacts[0].interface: 'int16' is not known (did you mean 'int8'?); allowed: float32"),
         ('"top1"', '"top5"', "data.evaluation.metric: 'top5' is not known (did you mean 'top1'?); allowed: top1"),
-        ('"sort"', '"sorts"', "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: strip, sort"),
+        ('"sort"', '"sorts"', "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: default, strip, sort"),
         ('"sort"', '"sort(op=Add)"', "transforms.passes: sort has no parameter 'op'; it has none"),
         (
             '"sort"',
@@ -346,10 +348,19 @@ def test_schema_names_the_units() -> None:
             ("remove_nodes(op=Identity, op=CheckNumerics)", "sort"),
         ),
         ('"""\n  strip\n  remove_nodes(op=Identity)\n"""', ("  strip\n  remove_nodes(op=Identity)\n",)),
-        ('"default"', "default"),
+        ('"default"', ("default",)),
     ],
 )
 def test_passes_in_the_syntax_of_the_graph_transform_tool(tmp_path: Path, passes: str, loaded: object) -> None:
     path = tmp_path / "digits.toml"
     path.write_text(FULL.replace('["sort", "strip"]', passes))
-    assert load_target(path, CHOICES).transforms.passes == loaded
+    assert load_target(path, CHOICES).transforms.passes.written == loaded
+
+
+def test_files_that_passes_name_count_from_the_target_file(tmp_path: Path) -> None:
+    path = tmp_path / "digits.toml"
+    path.write_text(FULL.replace('["sort", "strip"]', """'sort freeze(log="logs/a b") freeze freeze(log="")'"""))
+    passes = load_target(path, CHOICES).transforms.passes
+    absolute = tmp_path / "logs/a b"
+    assert passes.calls[1:] == (Call("freeze", {"log": (str(absolute),)}), Call("freeze"), Call("freeze", {"log": ("",)}))
+    assert passes.files == {"log of freeze, transform 2": absolute}

@@ -12,6 +12,7 @@ from mobile_export.tensors import (
     dtype_name,
     dtype_number,
     dtype_number_of,
+    fits_numpy,
     map_array,
     numpy_dtype,
     read_shape,
@@ -45,6 +46,10 @@ DTYPES = [
 EVERY_DTYPE = pytest.mark.parametrize(
     ("number", "name", "field", "values"), DTYPES, ids=[name for _, name, *_ in DTYPES]
 )
+
+
+BEYOND_NUMPY = [(0, 1 << 62, 1 << 62), (1 << 40, 0, 1 << 40), (0, 1 << 61)]
+"""Shapes without elements, and beyond what NumPy can count."""
 
 
 def proto(number: int, shape: tuple[int, ...], **fields: object) -> TensorProto:
@@ -155,6 +160,8 @@ def test_bfloat16_is_the_type_that_tensorflow_uses() -> None:
         (proto(7, (1,), string_val=[b"x"]), "no fixed numeric type and shape"),
         (proto(0, (1,), float_val=[1]), "no fixed numeric type and shape"),
         pytest.param(proto(1, (1 << 32, 1 << 32)), "node 'n': "),
+        *((proto(1, shape), "no fixed numeric type and shape") for shape in BEYOND_NUMPY),
+        (proto(1, (1,) * 70, tensor_content=b"1234"), "no fixed numeric type and shape"),
     ],
 )
 def test_damaged_values(tensor: TensorProto, said: str) -> None:
@@ -181,11 +188,26 @@ def test_mapped_arrays_are_views(shape: tuple[int, ...]) -> None:
         (REGION, (-4, -4), "does not fit"),
         (REGION[1:], (2,), "constant 'w' lies at a misaligned offset"),
         pytest.param(REGION, (1 << 32, 1 << 32), "does not fit"),
+        *((REGION, shape, "does not fit") for shape in BEYOND_NUMPY),
+        (REGION, (1,) * 70, "does not fit"),
     ],
 )
 def test_regions_that_do_not_fit(region: memoryview, shape: tuple[int, ...], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         map_array(region, np.dtype(np.float32), shape, "w")
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,) * 32, (0, 1 << 60), (1 << 30, 1 << 30), (2, (1 << 60) - 1)])
+def test_shapes_that_fit_are_those_numpy_takes(shape: tuple[int, ...]) -> None:
+    assert fits_numpy(shape, np.dtype(np.float32))
+    assert np.broadcast_to(np.float32(0), shape).shape == shape
+
+
+@pytest.mark.parametrize("shape", [*BEYOND_NUMPY, (1,) * 65, (2, 1 << 60), (-1, 2)])
+def test_shapes_that_fit_not_are_those_numpy_refuses(shape: tuple[int, ...]) -> None:
+    assert not fits_numpy(shape, np.dtype(np.float32))
+    with pytest.raises(ValueError, match=r"."):
+        np.broadcast_to(np.float32(0), shape)
 
 
 @pytest.mark.parametrize("shape", [None, (), (3,), (-1, 28, 28, 1), (0, 2)])

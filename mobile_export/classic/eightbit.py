@@ -117,7 +117,7 @@ def _visits(graph: Graph) -> Iterator[tuple[str, NodeDef | None]]:
         name, reader, done = todo.pop()
         if done:
             yield name, reader
-        elif name not in seen:
+        elif name not in seen and name in graph.nodes:
             seen.add(name)
             node = graph.nodes[name]
             todo.append((name, reader, True))

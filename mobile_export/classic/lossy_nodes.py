@@ -4,12 +4,13 @@ Ranges are those of each tensor as it comes, measured at run time. What the grap
 value; the node itself becomes `NAME_original`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port, short
-from mobile_export.graph_transform_tool.dequantize import dequantize, min_first
+from mobile_export.graph_transform_tool.dequantize import dequantize as store_constants
+from mobile_export.graph_transform_tool.dequantize import min_first
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array, dtype_number_of
 
@@ -29,18 +30,20 @@ def round_nodes(graph: Graph, bits: int) -> Graph:
         bits: 2 to 16.
     """
     graph = graph.copy()
+    aside = {}
     for name in _rounded_nodes(graph):
-        original = _set_aside(graph, name)
+        original = aside[name] = _set_aside(graph, name)
         low, high = _add_range(graph, original, name)
         zero = _add_constant(graph, f"{name}_zero", np.zeros((), np.float32), original)
         low = _add(graph, "Minimum", f"{name}_low", (low, zero), T=_FLOAT32)
         high = _add(graph, "Maximum", f"{name}_high", (high, zero), T=_FLOAT32)
         _add(graph, "FakeQuantWithMinMaxVars", name, (original, low, high))
         graph.nodes[name].attr["num_bits"].i = bits
+    _follow(graph, aside)
     return _ordered(graph)
 
 
-def quantize_nodes(graph: Graph) -> Graph:
+def quantize_and_dequantize(graph: Graph) -> Graph:
     """Bring what convolutions, matrix products and biases read and give to eight bits and back:
 
         y = MatMul(x, w)  =>  y = Dequantize(Quantize(MatMul(Dequantize(Quantize(x)), Dequantize(w_quint8_const))))
@@ -48,17 +51,28 @@ def quantize_nodes(graph: Graph) -> Graph:
     Constants are stored in eight bits. What the app feeds keeps its name.
     """
     graph = graph.copy()
+    before = Graph(nodes=dict(graph.nodes), outputs=graph.outputs)
     tensors = {canonical(t) for name in _rounded_nodes(graph) for t in (*data_inputs(graph.nodes[name]), name)}
-    constants = dict[str, Array]()
+    constants, aside, redirected = set[str](), dict[str, str](), dict[str, str]()
     for tensor in sorted(tensors, key=lambda tensor: (-port(tensor), tensor)):  # the first result takes the node's name
-        constant = _constant_behind(graph, tensor)
-        if constant is None:
-            _there_and_back(graph, tensor)
-        else:
-            constants[constant] = graph.constants[constant]
-    quantized = {name: min_first(array) for name, array in constants.items()}
+        constant, producer = _constant_behind(graph, tensor), graph.producer(tensor)
+        if constant is not None:
+            constants.add(constant)
+        elif producer is not None and port(tensor) == 0 and producer.op not in _FED:
+            name = producer.name
+            aside[name] = _set_aside(graph, name)
+            _there_and_back(graph, aside[name], name, name)
+        elif producer is not None:
+            prefix = f"{producer.name}__port__{port(tensor)}" if port(tensor) else producer.name
+            redirected[tensor] = graph.free_name(f"{prefix}_dequantize")
+            _there_and_back(graph, short(tensor), prefix, redirected[tensor])
+    before.redirect(redirected)  # the nodes that were there; those that were added read what is there to convert
+    graph.outputs = before.outputs
+    _follow(graph, aside)
+    floats = {name: array for name, array in graph.constants.items() if name in constants and array.dtype == np.float32}
+    quantized = {name: min_first(array) for name, array in floats.items()}
     stored = {name: found for name, found in quantized.items() if found is not None}
-    return _ordered(dequantize(graph, stored, ("_quint8_const", "_min", "_max"), "MIN_FIRST"))
+    return _ordered(store_constants(graph, stored, ("_quint8_const", "_min", "_max"), "MIN_FIRST"))
 
 
 def _rounded_nodes(graph: Graph) -> list[str]:
@@ -73,32 +87,32 @@ def _constant_behind(graph: Graph, tensor: str) -> str | None:
     return node.name if node is not None and node.name in graph.constants else None
 
 
-def _there_and_back(graph: Graph, tensor: str) -> None:
-    """Make what reads `tensor` read it in eight bits and back."""
-    name = node_name(tensor)
-    if port(tensor) == 0 and graph.nodes[name].op not in _FED:
-        prefix, original, made = name, _set_aside(graph, name), name
-    else:
-        prefix, original = f"{name}__port__{port(tensor)}" if port(tensor) else name, short(tensor)
-        made = graph.free_name(f"{prefix}_dequantize")
-        graph.redirect({tensor: made})
-    low, high = _add_range(graph, original, prefix)
-    stored = _add(graph, "QuantizeV2", f"{prefix}_quantize", (original, low, high), T=_QUINT8)
-    _add(graph, "Dequantize", made, (stored, f"{stored}:1", f"{stored}:2"), T=_QUINT8)
-    for node in (stored, made):
+def _there_and_back(graph: Graph, tensor: str, prefix: str, name: str) -> None:
+    """Add the node `name`, which is `tensor` brought to eight bits and back."""
+    low, high = _add_range(graph, tensor, prefix)
+    codes = _add(graph, "QuantizeV2", f"{prefix}_quantize", (tensor, low, high), T=_QUINT8)
+    _add(graph, "Dequantize", name, (codes, f"{codes}:1", f"{codes}:2"), T=_QUINT8)
+    for node in (codes, name):
         graph.nodes[node].attr["mode"].s = b"MIN_FIRST"
 
 
 def _set_aside(graph: Graph, name: str) -> str:
-    """Give the node `name` another name, so that its own is free for what takes the place of its first result."""
+    """Give the node `name` another name, so that its own is free for what takes the place of its first result.
+
+    Who reads its other results is to `_follow` in the end.
+    """
     aside = graph.free_name(f"{name}_original")
     node = graph.nodes[aside] = graph.nodes.pop(name)
     node.name = aside
+    return aside
+
+
+def _follow(graph: Graph, aside: Mapping[str, str]) -> None:
+    """Let the later results of nodes be read by their new names, which `aside` has by their old ones."""
     for reader in graph.nodes.values():
         for index, tensor in enumerate(reader.input):
-            if node_name(tensor) == name and port(tensor) > 0:
-                reader.input[index] = f"{aside}:{port(tensor)}"
-    return aside
+            if port(tensor) > 0 and node_name(tensor) in aside:
+                reader.input[index] = f"{aside[node_name(tensor)]}:{port(tensor)}"
 
 
 def _add_range(graph: Graph, tensor: str, prefix: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from mobile_export.tensors import Array
 _HALF = np.nextafter(np.float32(0.5), np.float32(0))  # so that the number before 0.5 is rounded down
 
 
-def round_weights(graph: Graph, bits: int) -> Graph:
+def round_constants(graph: Graph, bits: int) -> Graph:
     """Move every weight to the center of one of 2^`bits` buckets that divide its constant's range.
 
     Constants of one value stay, and so do those whose range float32 cannot divide so.

@@ -13,8 +13,8 @@ from mobile_export.classic.changes import Changes
 from mobile_export.classic.eightbit import eightbit
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
-from mobile_export.classic.lossy_nodes import quantize_nodes, round_nodes
-from mobile_export.classic.lossy_weights import round_weights, store_weights
+from mobile_export.classic.lossy_nodes import quantize_and_dequantize, round_nodes
+from mobile_export.classic.lossy_weights import round_constants, store_weights
 from mobile_export.errors import ModelError, TargetError, nearest
 from mobile_export.graph import Graph, TensorSpec, node_name
 
@@ -77,13 +77,13 @@ def quantize_graph(flags: QuantizeGraph) -> Changes:
     if flags.mode == "eightbit":
         graph = eightbit(graph, outputs, input_range, fallback_range)
     elif flags.mode == "weights_rounded":
-        graph = round_weights(graph, flags.bitdepth)
+        graph = round_constants(graph, flags.bitdepth)
     elif flags.mode == "weights":
         graph = store_weights(graph)
     elif flags.mode == "round":
         graph = round_nodes(graph, flags.bitdepth)
     else:
-        graph = quantize_nodes(graph)
+        graph = quantize_and_dequantize(graph)
     path = write_graph(flags.output, "output", graph)
     nodes = [f"{node.op}:{node.name}" for node in graph.nodes.values()] if flags.print_nodes else []
     return Changes.between(Path(flags.input).expanduser(), before, path, graph, nodes)

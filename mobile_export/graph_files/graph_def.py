@@ -12,7 +12,7 @@ import numpy as np
 
 from mobile_export.graph import Graph, attribute, region_bytes
 from mobile_export.protos import GraphDef, NodeDef, TensorProto
-from mobile_export.tensors import Array, array_to_tensor, dtype_number, numpy_dtype, read_shape, write_shape
+from mobile_export.tensors import Array, array_to_tensor, dtype_number, fits_numpy, numpy_dtype, read_shape, write_shape
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -83,7 +83,7 @@ def _node(data: memoryview, start: int, end: int, values: dict[str, Array]) -> N
     dtype, shape = numpy_dtype(tensor.dtype), read_shape(tensor.tensor_shape)
     if node.op != "Const" or node.name in values or attribute(node, "dtype").type != tensor.dtype or _lists(tensor):
         raise _UnusualError
-    if dtype is None or shape is None or min(shape, default=0) < 0:
+    if dtype is None or shape is None or not fits_numpy(shape, dtype):
         raise _UnusualError
     if math.prod(shape) * dtype.itemsize != content.end - content.start:
         raise _UnusualError

@@ -1,12 +1,13 @@
-"""The order in which the tool walks a graph."""
+"""The order in which the tool walks a graph.
+
+It is not that of `Graph.topological_order`: names of nodes and overlapping matches hang on which ready node comes first.
+"""
 
 from collections import defaultdict
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, control_inputs, node_name
-
-_MERGES = frozenset({"Merge", "RefMerge", "_XlaMerge"})
-"""Ready as soon as one of their data inputs is, so that loops can be ordered."""
+from mobile_export.ops import MERGES
 
 
 def execution_order(graph: Graph) -> list[str]:
@@ -19,7 +20,8 @@ def execution_order(graph: Graph) -> list[str]:
     readers: dict[str, list[str]] = defaultdict(list)
     ready: list[str] = []
     for name, node in graph.nodes.items():
-        waiting[name] = len(control_inputs(node)) + 1 if node.op in _MERGES else len(node.input)
+        # ready as soon as one data input is, so that loops can be ordered
+        waiting[name] = len(control_inputs(node)) + 1 if node.op in MERGES else len(node.input)
         for tensor in node.input:
             if node_name(tensor) not in graph.nodes:
                 raise ModelError(f"node {name!r} reads {tensor!r}, which does not exist")

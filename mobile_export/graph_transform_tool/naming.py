@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mobile_export.graph import Graph, node_name
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 
 
 def rename_nodes(graph: Graph, names: Mapping[str, str]) -> Graph:
@@ -22,5 +22,5 @@ def rename_nodes(graph: Graph, names: Mapping[str, str]) -> Graph:
         node.input[:] = [moved(tensor) for tensor in node.input]
     graph.inputs = tuple(replace(spec, tensor=moved(spec.tensor)) for spec in graph.inputs)
     graph.outputs = tuple(replace(spec, tensor=moved(spec.tensor)) for spec in graph.outputs)
-    follow_nodes(graph, names)
+    update_colocations(graph, names)
     return graph

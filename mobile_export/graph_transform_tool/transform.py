@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mobile_export.errors import TargetError
 from mobile_export.graph import Graph
@@ -97,6 +97,7 @@ class GraphTransform:
     Attributes:
         rewrite: a pure function; the graph's inputs and outputs are those of the tool, and keep their names.
         parameters: the names that it knows, besides `ignore_errors`.
+        files: those of them that name a file, or the prefix of a checkpoint, which counts as part of what it is given.
         tolerance: how far an output may move, as a fraction of its largest magnitude; inf for those that are meant to
             lose precision or to change meaning, and are judged in the end.
         renames: whether an output may be another node afterwards; its name as an output stays.
@@ -104,5 +105,6 @@ class GraphTransform:
 
     rewrite: Callable[[Graph, Parameters], Graph]
     parameters: tuple[str, ...] = ()
+    files: tuple[str, ...] = field(default=(), kw_only=True)
     tolerance: float = 0.0
     renames: bool = False

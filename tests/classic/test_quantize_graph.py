@@ -1,14 +1,17 @@
 """Coarser graphs, in every mode of TensorFlow's quantize_graph."""
 
 import shlex
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mobile_export.classic.changes import Changes
+from mobile_export.classic.eightbit import eightbit
 from mobile_export.classic.files import read_graph, write_graph
 from mobile_export.classic.flags import parse
+from mobile_export.classic.lossy_nodes import quantize_and_dequantize, round_nodes
 from mobile_export.classic.quantize_graph import QuantizeGraph, quantize_graph
 from mobile_export.errors import ModelError, OutputError, TargetError
 from mobile_export.graph import Graph
@@ -289,3 +292,42 @@ def test_wrong_files_and_nodes(tmp_path: Path) -> None:
         quantize(tmp_path, graph_of_y(), f"-mode=weights -input={tmp_path / 'missing.pb'}")
     with pytest.raises(OutputError, match="no such folder"):
         quantize(tmp_path, graph_of_y(), f"-mode=weights -output={tmp_path / 'none' / 'q.pb'}")
+
+
+REWRITES = {
+    "round": lambda graph: round_nodes(graph, 8),
+    "quantize": quantize_and_dequantize,
+    "eightbit": lambda graph: eightbit(graph, ["y"], None, None),
+}
+
+
+@pytest.mark.parametrize("mode", REWRITES)
+def test_what_reads_a_missing_node_goes_on_to(mode: str) -> None:
+    """No file has it; a graph in memory may, on its way through several steps."""
+    graph = graph_of(
+        "x = Placeholder float32[2,2]\nread = Identity(x)\nm = MatMul(x, read)\ny = Relu(m)\noutput y = y:0"
+    )
+    graph.nodes["read"].input[0] = "missing"
+    graph.nodes["m"].input[0] = "missing:1"
+    found = REWRITES[mode](graph)
+    read = {tensor for node in found.nodes.values() for tensor in node.input if not tensor.startswith("^")}
+    assert read & {"missing", "missing:1"}
+
+
+def test_constants_of_another_type_than_their_reader_stay() -> None:
+    graph = graph_of("x = Placeholder float32[2,2]\nw = Const int32[2,2]: 1 2 3 4\ny = MatMul(x, w)\noutput y = y:0")
+    found = quantize_and_dequantize(graph)
+    assert found.constants["w"] is graph.constants["w"]
+    assert found.nodes["y_original"].input[1] == "w"
+
+
+@pytest.mark.parametrize("mode", ["round", "quantize"])
+def test_time_grows_with_the_graph(mode: str) -> None:
+    """With the square of its size, it would be a minute."""
+    layers = [f"m{i} = MatMul({f'm{i - 1}' if i else 'x'}, w)" for i in range(3000)]
+    lines = ["x = Placeholder float32[2,2]", "w = Const float32[2,2] ~1", *layers, "output y = m2999:0"]
+    graph = graph_of("\n".join(lines))
+    start = time.process_time()
+    found = REWRITES[mode](graph)
+    assert time.process_time() - start < 10
+    assert len(found.nodes) > 4 * len(layers)

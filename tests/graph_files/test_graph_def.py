@@ -107,12 +107,27 @@ def huge_shape(value: GraphDef) -> None:
     value.node[1].attr["value"].tensor.tensor_shape.dim[0].size = 1 << 62
 
 
-@pytest.mark.parametrize("change", [listed, no_const, other_type, strings, twice, long_value, huge_shape])
+def many_dimensions(value: GraphDef) -> None:
+    for _ in range(70):
+        value.node[1].attr["value"].tensor.tensor_shape.dim.add(size=1)
+
+
+UNUSUAL = [listed, no_const, other_type, strings, twice, long_value, huge_shape, many_dimensions]
+
+
+@pytest.mark.parametrize("change", UNUSUAL)
 def test_the_unusual_is_left_to_protobuf(change) -> None:
     made = graph().to_graph_def()
     change(made)
     graph_def, values = parse_graph_def(memoryview(made.SerializeToString()))
     assert (graph_def, values) == (made, {})
+
+
+def test_a_value_of_more_dimensions_than_arrays_have_is_refused() -> None:
+    made = graph().to_graph_def()
+    many_dimensions(made)
+    with pytest.raises(ModelError, match="node 'w': its value has no fixed numeric type and shape"):
+        _read(made.SerializeToString())
 
 
 def test_damage_is_what_it_is_to_protobuf() -> None:

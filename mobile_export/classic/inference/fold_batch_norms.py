@@ -3,25 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name, port
-from mobile_export.graph_transform_tool.convolutions import Readers, data_format, gathered_waits, output_channels
+from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array
+from mobile_export.transforms.convolutions import (
+    NORM_OPERANDS,
+    Affine,
+    Readers,
+    data_format,
+    epsilon,
+    gathered_waits,
+    is_read_once,
+    norm_constants,
+    output_channels,
+    scaled,
+    uses_gamma,
+    uses_given_statistics,
+)
 
-_OLD = "BatchNormWithGlobalNormalization"
-_FUSED = ("gamma", "beta", "mean", "variance")
-OPERANDS = {
-    _OLD: ("mean", "variance", "beta", "gamma"),
-    "FusedBatchNorm": _FUSED,
-    "FusedBatchNormV2": _FUSED,
-    "FusedBatchNormV3": _FUSED,
-}
-"""What follows the normalized tensor, by operator."""
-
-_DEFAULT_EPSILON = 1e-4  # of the fused operators
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 _SUMS = ("BiasAdd", "Add", "AddV2")
 _FLOATS = (np.float32, np.float64)
@@ -43,14 +44,6 @@ class _Convolution:
     bias: Array | None
 
 
-@dataclass(frozen=True)
-class _Affine:
-    """x · scale + offset, a number of each for every channel."""
-
-    scale: NDArray[np.float64]
-    offset: NDArray[np.float64]
-
-
 def fold_batch_norms(graph: Graph) -> Graph:
     """Fold batch norms of every version, BN below, and a bias before them:
 
@@ -63,8 +56,8 @@ def fold_batch_norms(graph: Graph) -> Graph:
     before, graph = graph, graph.copy()
     readers = graph.consumers()
     sums: set[str] = set()
-    for norm in [node for node in graph.nodes.values() if node.op in OPERANDS]:
-        conv = _convolution(graph, norm) if _is_inference(readers, norm) else None
+    for norm in [node for node in graph.nodes.values() if node.op in NORM_OPERANDS]:
+        conv = _convolution(graph, norm) if uses_given_statistics(graph, readers, norm) else None
         if conv is None or not _is_private(graph, readers, conv) or _is_new(before, conv):
             continue
         affine = _affine(graph, norm, conv)
@@ -78,13 +71,7 @@ def fold_batch_norms(graph: Graph) -> Graph:
 
 def _is_new(before: Graph, conv: _Convolution) -> bool:
     """Whether the sum behind `conv` was a batch norm `before`: of several in a row, the first is folded."""
-    return conv.add is not None and before.nodes[conv.add.name].op in OPERANDS
-
-
-def _is_inference(readers: Readers, norm: NodeDef) -> bool:
-    """Whether `norm` uses the statistics that it is given, and nobody asks for those."""
-    training = norm.op != _OLD and (attribute(norm, "is_training").b or "is_training" not in norm.attr)
-    return not training and all(port(reader.input[index]) <= 0 for reader, index in readers[norm.name])
+    return conv.add is not None and before.nodes[conv.add.name].op in NORM_OPERANDS
 
 
 def _convolution(graph: Graph, norm: NodeDef) -> _Convolution | None:
@@ -131,44 +118,34 @@ def _data_readers(readers: Readers, name: str) -> list[NodeDef]:
     return [node for node, index in readers[name] if not node.input[index].startswith("^")]
 
 
-def _affine(graph: Graph, norm: NodeDef, conv: _Convolution) -> _Affine | None:
+def _affine(graph: Graph, norm: NodeDef, conv: _Convolution) -> Affine | None:
     """What `norm` and the bias do to the convolution's channels, rounded as the original does; None where unknown."""
-    names = map(node_name, data_inputs(norm)[1:])
-    values = {key: graph.constants.get(name) for key, name in zip(OPERANDS[norm.op], names, strict=False)}
+    values = norm_constants(graph, norm)
     channels = output_channels(conv.node, conv.weights)
     dtype = conv.weights.dtype
-    if _norm_format(norm) != data_format(conv.node) or len(values) != len(_FUSED):
+    if data_format(norm) != data_format(conv.node) or len(values) < len(NORM_OPERANDS[norm.op]):
         return None
-    if any(value is None or value.shape != (channels,) or value.dtype != dtype for value in values.values()):
+    if any(value.shape != (channels,) or value.dtype != dtype for value in values.values()):
         return None
-    gamma, beta, mean, variance = (np.asarray(values[key]) for key in _FUSED)
+    mean = values["mean"]
     if conv.bias is not None:
         if conv.bias.size not in (1, channels) or conv.bias.dtype != dtype:
             return None
         mean = mean - conv.bias
     with np.errstate(all="ignore"):
-        scale = 1 / np.sqrt((variance + dtype.type(_epsilon(norm))).astype(np.float64))
-        if norm.op != _OLD or attribute(norm, "scale_after_normalization").b:
-            scale = scale * gamma
-        offset = -mean * scale + beta
-    return _Affine(scale, offset) if np.isfinite(scale).all() and np.isfinite(offset).all() else None
+        scale = 1 / np.sqrt((values["variance"] + dtype.type(epsilon(norm))).astype(np.float64))
+        if uses_gamma(norm):
+            scale = scale * values["gamma"]
+        affine = Affine(scale, -mean * scale + values["beta"])
+    return affine if affine.is_finite() else None
 
 
-def _norm_format(norm: NodeDef) -> str:
-    return "NHWC" if norm.op == _OLD else data_format(norm)
-
-
-def _epsilon(norm: NodeDef) -> float:
-    key = "variance_epsilon" if norm.op == _OLD else "epsilon"
-    return float(norm.attr[key].f) if key in norm.attr else _DEFAULT_EPSILON
-
-
-def _fold(graph: Graph, readers: Readers, norm: NodeDef, conv: _Convolution, affine: _Affine) -> None:
+def _fold(graph: Graph, readers: Readers, norm: NodeDef, conv: _Convolution, affine: Affine) -> None:
     old = graph.nodes[node_name(conv.node.input[1])]
     name = f"{conv.node.name}_weights"
-    if name == old.name and len(readers[name]) == 1:
+    if name == old.name and is_read_once(graph, readers, name):
         graph.remove([name])  # its name goes to the new weights
-    weights = graph.add_constant(name, _scaled(conv, affine.scale))
+    weights = graph.add_constant(name, scaled(conv.node, conv.weights, affine.scale))
     offset = graph.add_constant(f"{conv.node.name}_bn_offset", affine.offset.astype(conv.weights.dtype))
     for constant in (weights, offset):
         graph.nodes[constant].input.extend(control_inputs(old))
@@ -178,17 +155,3 @@ def _fold(graph: Graph, readers: Readers, norm: NodeDef, conv: _Convolution, aff
     bias.attr["T"].CopyFrom(conv.node.attr["T"])
     bias.attr["data_format"].s = data_format(conv.node).encode()
     graph.nodes[norm.name] = bias
-
-
-def _scaled(conv: _Convolution, scale: NDArray[np.float64]) -> Array:
-    """The weights, each output channel multiplied by its own factor; each product is rounded once, as in the original.
-
-    What repeats along a dimension does so afterwards, and takes no memory.
-    """
-    if conv.node.op == "DepthwiseConv2dNative":  # channel = input channel · multipliers + multiplier
-        scale = scale.reshape(conv.weights.shape[2:])
-    distinct = conv.weights[tuple(slice(None) if stride else slice(1) for stride in conv.weights.strides)]
-    shape = np.broadcast_shapes(distinct.shape, scale.shape)
-    product = np.empty(shape, distinct.dtype)
-    np.multiply(distinct, scale, out=product, dtype=np.float64, casting="same_kind")
-    return np.broadcast_to(product, conv.weights.shape)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mobile_export.classic.inference.control_edges import stop_waiting
 from mobile_export.graph import Graph, attribute, control_inputs, node_name
-from mobile_export.graph_transform_tool.convolutions import gathered_waits, is_plain, output_channels
+from mobile_export.transforms.convolutions import gathered_waits, is_plain, output_channels
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import read_shape
 

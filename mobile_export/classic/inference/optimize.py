@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mobile_export.classic.inference.fold_batch_norms import OPERANDS, fold_batch_norms
+from mobile_export.classic.inference.fold_batch_norms import fold_batch_norms
 from mobile_export.classic.inference.fuse_decomposed_batch_norm import fuse_decomposed_batch_norm
 from mobile_export.classic.inference.fuse_resize_and_conv import FUSED, fuse_resize_and_conv, images
 from mobile_export.classic.inference.placeholders_to_const import LEARNING_PHASE, is_switch, placeholders_to_const
@@ -11,10 +11,11 @@ from mobile_export.classic.inference.remove_training_nodes import remove_trainin
 from mobile_export.classic.inference.strip_unused import strip_unused
 from mobile_export.errors import ConversionError, ModelError, nearest
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, node_name
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import dtype_name
+from mobile_export.transforms.convolutions import NORM_OPERANDS
 
 _FLOAT = 1
 _SHOWN = 5
@@ -63,7 +64,7 @@ def optimize(graph: Graph, request: Request) -> Optimized:
     if not request.toco_compatible:
         graph = fuse_resize_and_conv(graph)
     graph.nodes = _constants_first(graph)
-    follow_nodes(graph)
+    update_colocations(graph)
     if problems := graph.problems():
         raise ConversionError(f"the graph did not survive its optimization: {'; '.join(problems[:_SHOWN])}")
     return Optimized(graph, [*notes, *_left(graph, request)])
@@ -112,7 +113,7 @@ def _undone(graph: Graph, request: Request) -> list[str]:
 def _left(graph: Graph, request: Request) -> list[str]:
     """What the result is without, or still has."""
     notes = [f"the input {name!r} is gone: no output needs it" for name in request.inputs if name not in graph.nodes]
-    norms = [name for name, node in graph.nodes.items() if node.op in OPERANDS]
+    norms = [name for name, node in graph.nodes.items() if node.op in NORM_OPERANDS]
     if norms:
         more = f" and {len(norms) - _SHOWN} more" if len(norms) > _SHOWN else ""
         notes.append(

@@ -1,7 +1,7 @@
 """Nodes that matter in training alone, and pass on what they read."""
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, attribute, control_inputs, node_name
+from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name
 
 _CHECKS = frozenset({"CheckNumerics"})
 _SPLICED = frozenset({"Identity", "StopGradient"})
@@ -30,7 +30,7 @@ def remove_training_nodes(graph: Graph) -> Graph:
     }
     passed = {}
     for name, node in graph.nodes.items():
-        removable = node.op in _CHECKS or (node.op in _SPLICED and name not in hosts)
+        removable = data_inputs(node) and (node.op in _CHECKS or (node.op in _SPLICED and name not in hosts))
         if removable and name not in waited_for and not control_inputs(node) and not graph.is_output(name):
             passed[f"{name}:0"] = node.input[0]
     graph.redirect(passed)
@@ -43,8 +43,8 @@ def _reads(graph: Graph) -> set[str]:
     found: set[str] = set()
     for name in graph.topological_order():
         node = graph.nodes[name]
-        if node.op in _SPLICED and not control_inputs(node):
-            source = graph.nodes[node_name(node.input[0])]
+        source = graph.producer(node.input[0]) if node.op in _SPLICED and node.input else None
+        if source is not None and not control_inputs(node):
             if source.name in found or (source.op == "Const" and not source.input):
                 found.add(name)
     return found

@@ -7,7 +7,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs, node_name
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array, dtype_number, dtype_number_of
 
@@ -123,7 +123,7 @@ def splice(graph: Graph, pieces: Mapping[str, Sequence[NodeDef]], gone: Collecti
                 raise taken(new.name)
             nodes[new.name] = new
     graph.nodes = nodes
-    follow_nodes(graph)
+    update_colocations(graph)
     graph.constants = {name: array for name, array in graph.constants.items() if name in nodes}
 
 

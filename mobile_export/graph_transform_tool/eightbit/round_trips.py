@@ -1,7 +1,7 @@
 """Conversions to float and back to eight bits, between two eight-bit operators, are passed by."""
 
 from mobile_export.graph import Graph, attribute, canonical, data_inputs
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.eightbit.nodes import read_elsewhere
 from mobile_export.protos import NodeDef
 
@@ -34,7 +34,7 @@ def pass_round_trips(graph: Graph) -> Graph:
     for trip in trips:
         if not read_elsewhere(graph, consumers, trip, trip):
             graph.remove(trip)
-    follow_nodes(graph)
+    update_colocations(graph)
     return graph
 
 

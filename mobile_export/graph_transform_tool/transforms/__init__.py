@@ -50,7 +50,10 @@ GRAPH_TRANSFORMS: dict[str, GraphTransform] = {
     ),
     "fold_old_batch_norms": GraphTransform(fold_old_batch_norms, tolerance=1e-4),
     "freeze_requantization_ranges": GraphTransform(
-        freeze_requantization_ranges, ("min_max_log_file", "min_percentile", "max_percentile"), tolerance=math.inf
+        freeze_requantization_ranges,
+        ("min_max_log_file", "min_percentile", "max_percentile"),
+        files=("min_max_log_file",),
+        tolerance=math.inf,
     ),
     "fuse_pad_and_conv": GraphTransform(fuse_pad_and_conv, tolerance=1e-5),
     "fuse_resize_and_conv": GraphTransform(fuse_resize_and_conv, tolerance=1e-5),
@@ -79,7 +82,9 @@ GRAPH_TRANSFORMS: dict[str, GraphTransform] = {
     "round_weights": GraphTransform(round_weights, ("num_steps",), tolerance=math.inf),
     "set_device": GraphTransform(set_device, ("device", "if_default")),
     "sort_by_execution_order": GraphTransform(sort_by_execution_order),
-    "sparsify_gather": GraphTransform(sparsify_gather, ("input_checkpoint", "group_init_node"), tolerance=math.inf),
+    "sparsify_gather": GraphTransform(
+        sparsify_gather, ("input_checkpoint", "group_init_node"), files=("input_checkpoint",), tolerance=math.inf
+    ),
     "strip_unused_nodes": GraphTransform(
         strip_unused_nodes, ("name", "type", "type_for_name", "shape", "shape_for_name")
     ),

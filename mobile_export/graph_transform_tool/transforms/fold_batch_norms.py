@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
-from mobile_export.graph_transform_tool.convolutions import (
+from mobile_export.transforms.convolutions import (
     Readers,
     data_format,
     gathered_waits,
@@ -26,10 +25,8 @@ def fold_batch_norms(graph: Graph, _: Parameters) -> Graph:
         Mul(Conv2D(x, w), s)   =>   Conv2D(x, w·s), named like the Mul
 
     After Conv2D, DepthwiseConv2dNative or MatMul, also a transposed one. It stays where the convolution, the weights or
-    the factors are read elsewhere or are outputs, and where channels are not the last dimension.
-
-    Raises:
-        ModelError: the factors are not one for each channel.
+    the factors are read elsewhere or are outputs, where channels are not the last dimension, and where there is not one
+    factor for each channel: that is no batch norm.
     """
     graph = graph.copy()
     readers = graph.consumers()
@@ -45,14 +42,9 @@ def _is_foldable(graph: Graph, readers: Readers, match: Match) -> bool:
         return False
     if not all(name in graph.constants and graph.constants[name].dtype in _FOLDED_TYPES for name in (weights, factors)):
         return False
-    channels = output_channels(conv.node, graph.constants[weights])
-    shape = graph.constants[factors].shape
-    if channels is not None and shape != (channels,):
-        raise ModelError(
-            f"node {match.node.name!r}: Mul constant input to batch norm has bad shape: {list(shape)}; after a "
-            f"{conv.node.op} of {channels} channels it is to be [{channels}]. Give fold_batch_norms ignore_errors=true"
-        )
-    return channels is not None and (conv.node.op == "MatMul" or data_format(conv.node) == "NHWC")
+    if graph.constants[factors].shape != (output_channels(conv.node, graph.constants[weights]),):
+        return False
+    return conv.node.op == "MatMul" or data_format(conv.node) == "NHWC"
 
 
 def _fold(graph: Graph, match: Match) -> None:

@@ -6,27 +6,25 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port
+from mobile_export.graph_transform_tool.colocation import update_colocations
+from mobile_export.graph_transform_tool.memory import memory_limit
 from mobile_export.graph_transform_tool.static_shapes import inferred
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graph_transform_tool.waits import Waits
 from mobile_export.ops import FOLDABLE, SHAPE_OPS
 from mobile_export.protos import NodeDef
 from mobile_export.session import Session
-from mobile_export.tensors import LARGEST_FILL, Array, dtype_named, dtype_number
+from mobile_export.tensors import Array, dtype_named, dtype_number
 from mobile_export.transforms.patterns import evaluate, static_bytes
 
 LARGEST_VALUE = 10 << 20
 """Bytes that a folded value may have, unless `max_constant_size_in_bytes` says otherwise."""
-MOST_WAITS = 1000
-"""Nodes that a constant may wait for: were there no end, a graph could make this grow with its square."""
 
 _PASS_THROUGH = frozenset({"Identity", "PlaceholderWithDefault", "PreventGradient", "Snapshot", "StopGradient"})
 """What needs no kernel. The `read` nodes of TensorFlow 1 are most of what there is to fold."""
 _SHAPE_OPS = SHAPE_OPS | {"ShapeN"}
 _STATEFUL = frozenset({"CheckNumerics"})
 """What is pure but may refuse, so that TensorFlow calls it stateful."""
-
-Waits = dict[str, frozenset[str]]
-"""The nodes that are constant, and for each those that it has to wait for all the same."""
 
 
 def fold_constants(graph: Graph, parameters: Parameters) -> Graph:
@@ -40,14 +38,15 @@ def fold_constants(graph: Graph, parameters: Parameters) -> Graph:
     run for listed operators alone; without any to run, TensorFlow is not needed.
 
     Raises:
-        ModelError: an input is no placeholder, a kernel refuses, or the values would fill the memory.
+        ModelError: an input is no placeholder, a kernel refuses, or the constants would fill the memory.
     """
     graph = graph.copy()
     clear = parameters.boolean("clear_output_shapes", True)
+    inputs = {node_name(spec.tensor) for spec in graph.inputs}
     for node in graph.nodes.values():
         if clear:
             node.attr.pop("_output_shapes", None)
-        if graph.is_input(node.name):
+        if node.name in inputs:
             _make_placeholder(node)
     graph.prune()
     folded, shapes = _foldable(graph, parameters)
@@ -56,7 +55,7 @@ def fold_constants(graph: Graph, parameters: Parameters) -> Graph:
     for spec in reversed(graph.inputs):  # the tool's order, on which overlapping matches of later transforms hang
         name = node_name(spec.tensor)
         graph.nodes[name] = graph.nodes.pop(name)
-    _forget_lost_colocations(graph)
+    update_colocations(graph)
     return graph
 
 
@@ -94,8 +93,7 @@ def _foldable(graph: Graph, parameters: Parameters) -> tuple[Waits, dict[str, Ar
     kernels = _kernels(graph, folded)
     touched = {canonical(i) for name in kernels for i in data_inputs(graph.nodes[name])}
     needed = sum(sizes.get(tensor, 0) for tensor in touched.union(*(ports.get(name, ()) for name in kernels)))
-    stored = sum(value.nbytes for value in graph.constants.values() if any(value.strides))  # not a repeated element
-    if needed > max(LARGEST_FILL, 4 * stored):
+    if needed > memory_limit(graph):
         raise ModelError(
             f"folding its constants would take {needed} bytes; give fold_constants a smaller max_constant_size_in_bytes"
         )
@@ -107,20 +105,19 @@ def _constant(graph: Graph, foldable: Callable[[NodeDef], bool], shapes: Collect
 
     In a branch or loop a Const waits for a node in there, and what is made of it does the same.
     """
-    waits: Waits = {}
+    waits = Waits("fold_constants")
     for name in graph.topological_order():
         node = graph.nodes[name]
         read = data_inputs(node)
         computed = bool(read) and all(node_name(i) in waits for i in read) and foldable(node)
         if node.op == "Const" or name in shapes or computed:
-            sources = map(node_name, node.input)
-            found = frozenset[str]().union(*(waits.get(source, {source}) for source in sources))
-            if len(found) <= MOST_WAITS:
-                waits[name] = found
+            sources = dict.fromkeys(map(node_name, node.input))
+            behind = [source for source in sources if source in waits]
+            waits.add(name, [source for source in sources if source not in waits], behind)
     return waits
 
 
-def _kernels(graph: Graph, constant: Collection[str]) -> list[str]:
+def _kernels(graph: Graph, constant: Iterable[str]) -> list[str]:
     """Those of the nodes that take more than passing an array on."""
     return [name for name in constant if graph.nodes[name].op not in _PASS_THROUGH | _SHAPE_OPS | {"Const"}]
 
@@ -190,7 +187,7 @@ def _replace(graph: Graph, folded: Waits, shapes: Mapping[str, Array]) -> None:
     values = _values(graph, [t for t in tensors if node_name(t) not in origins], shapes)
     names = {}
     for k, tensor in enumerate(tensors):
-        node = NodeDef(op="Const", input=[f"^{name}" for name in sorted(folded[node_name(tensor)])])
+        node = NodeDef(op="Const", input=[f"^{name}" for name in sorted(folded.collect([node_name(tensor)]))])
         node.name = names[tensor] = graph.free_name(f"{node_name(tensor)}/_{k}__cf__{k}")
         graph.nodes[node.name] = node
         origin = origins.get(node_name(tensor))
@@ -226,15 +223,3 @@ def _values(graph: Graph, tensors: Sequence[str], shapes: Mapping[str, Array]) -
         {tensor: part.add_constant(f"{node_name(tensor)}/{port(tensor)}", value) for tensor, value in shapes.items()}
     )
     return {**shapes, **dict(zip(computed, evaluate(part, computed), strict=True))}
-
-
-def _forget_lost_colocations(graph: Graph) -> None:
-    """Drop the wish to run beside a node that is gone: TensorFlow refuses it."""
-    names = {name.encode() for name in graph.nodes}
-    for node in graph.nodes.values():
-        wishes = attribute(node, "_class").list.s
-        kept = [wish for wish in wishes if wish.removeprefix(b"loc:@") in names]
-        if len(kept) < len(wishes):
-            node.attr.pop("_class")
-            if kept:
-                node.attr["_class"].list.s.extend(kept)

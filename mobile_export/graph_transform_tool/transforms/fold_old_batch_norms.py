@@ -6,7 +6,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name, port
-from mobile_export.graph_transform_tool.convolutions import (
+from mobile_export.transforms.convolutions import (
     Readers,
     data_format,
     drop_unread,

@@ -10,7 +10,7 @@ import numpy as np
 
 from mobile_export.errors import ModelError, nearest
 from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.transforms.patterns import gated_nodes
 
@@ -53,7 +53,7 @@ def freeze_requantization_ranges(graph: Graph, parameters: Parameters) -> Graph:
         waited = [frozen.get(node_name(i)) if i.startswith("^") else None for i in node.input]
         node.input[:] = [f"^{pair[0]}" if pair else i for i, pair in zip(node.input, waited, strict=True)]
     graph.remove(frozen)
-    follow_nodes(graph, {name: minimum for name, (minimum, _) in frozen.items()})
+    update_colocations(graph, {name: minimum for name, (minimum, _) in frozen.items()})
     return graph
 
 
@@ -67,6 +67,8 @@ def _fraction(parameters: Parameters, name: str) -> np.float32:
 def _read(path: Path, parameters: Parameters) -> Ranges:
     """What the log `path` has."""
     ranges: Ranges = defaultdict(list)
+    if "\0" in str(path):
+        raise parameters.error(f"min_max_log_file: {str(path)!r} has a NUL, which no path can have; name the log")
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for number, line in enumerate(lines, 1):

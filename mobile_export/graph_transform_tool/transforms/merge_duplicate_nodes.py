@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mobile_export.graph import Graph, attribute, node_name, region_bytes, short
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.protos import NodeDef
@@ -40,7 +40,7 @@ def merge_duplicate_nodes(graph: Graph, _: Parameters) -> Graph:
             if name in merged:
                 node.input[index] = tensor.replace(name, merged[name], 1)
     graph.remove(merged)
-    follow_nodes(graph, merged)
+    update_colocations(graph, merged)
     return graph
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from mobile_export.graph import Graph, control_inputs, data_inputs, node_name, port
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graph_transform_tool.waits import Waits
+from mobile_export.ops import MERGES
 from mobile_export.protos import NodeDef
-from mobile_export.transforms.growth import Size, refuse_oversized
 
 _SWITCHES = frozenset({"Switch", "RefSwitch", "_SwitchN"})
-_MERGES = frozenset({"Merge", "RefMerge", "_XlaMerge"})
 
 
 def remove_nodes(graph: Graph, parameters: Parameters) -> Graph:
@@ -27,12 +27,13 @@ def remove_nodes(graph: Graph, parameters: Parameters) -> Graph:
     most = parameters.integer("max_inputs", 1)
     graph = graph.copy()
     renamed: dict[str, str] = {}
+    waits = Waits(parameters.transform)
     for op in ops:
         counts = {len(data_inputs(node)) for node in graph.nodes.values() if _is_of(node, op)}
         for count in sorted(count for count in counts if 1 <= count <= most):
-            removed = _remove(graph, op, count)
+            removed = _remove(graph, op, count, waits)
             renamed = {old: removed.get(new, new) for old, new in renamed.items()} | removed
-    follow_nodes(graph, renamed)
+    update_colocations(graph, renamed)
     return graph
 
 
@@ -41,44 +42,39 @@ def _is_of(node: NodeDef, op: str) -> bool:
     return op == "*" or node.op in op.split("|")
 
 
-def _remove(graph: Graph, op: str, count: int) -> dict[str, str]:
+def _remove(graph: Graph, op: str, count: int, waits: Waits) -> dict[str, str]:
     """Remove the nodes with `count` data inputs; returns their names, and whom their readers read now."""
     kept = {node_name(spec.tensor) for spec in (*graph.inputs, *graph.outputs)}
     waited_for = {node_name(tensor) for node in graph.nodes.values() for tensor in control_inputs(node)}
-    merged = {node_name(t) for node in graph.nodes.values() if node.op in _MERGES for t in node.input}
+    merged = {node_name(t) for node in graph.nodes.values() if node.op in MERGES for t in node.input}
     removed: dict[str, NodeDef] = {}
-    added = 0
     for name in graph.topological_order():
         node = graph.nodes[name]
-        added += _rewire(node, removed)
-        refuse_oversized(Size(0, added))
-        data = data_inputs(node)
-        if len(data) != count or not _is_of(node, op) or name in kept:
-            continue
-        source = graph.producer(data[0])
-        gates = source is not None and source.op in _SWITCHES and name in waited_for
-        if not gates and not (control_inputs(node) and name in merged):
-            removed[name] = node
+        gone = _rewire(node, removed)
+        data, controls = data_inputs(node), control_inputs(node)
+        if len(data) == count and _is_of(node, op) and name not in kept:
+            source = graph.producer(data[0])
+            gates = source is not None and source.op in _SWITCHES and name in waited_for
+            if not gates and not (name in merged and (controls or waits.any(gone))):
+                removed[name] = node
+                waits.add(name, controls, gone)
+                continue
+        read = set(node.input)
+        node.input.extend(control for control in waits.collect(gone) if control not in read)
     graph.remove(removed)
     graph.remove(_unread_operands(graph, removed) - kept)
     return {name: node_name(node.input[0]) for name, node in removed.items()}
 
 
-def _rewire(node: NodeDef, removed: Mapping[str, NodeDef]) -> int:
-    """Let `node` read what `removed` nodes read; returns how many more inputs it has then."""
-    inputs = list[str]()
-    controls = dict[str, None]()
-    for tensor in node.input:
-        gone = removed.get(node_name(tensor))
-        if gone is None or port(tensor) > 0:
-            inputs.append(tensor)
-            continue
-        inputs.append(f"^{node_name(gone.input[0])}" if tensor.startswith("^") else gone.input[0])
-        controls |= dict.fromkeys(control_inputs(gone))
-    waits = set(inputs)
-    more = [control for control in controls if control not in waits]
-    node.input[:] = [*inputs, *more]
-    return len(more)
+def _rewire(node: NodeDef, removed: Mapping[str, NodeDef]) -> list[str]:
+    """Let `node` read what `removed` nodes read; returns the names of those, which may have waited for others."""
+    gone = []
+    for index, tensor in enumerate(node.input):
+        source = removed.get(node_name(tensor))
+        if source is not None and port(tensor) <= 0:
+            node.input[index] = f"^{node_name(source.input[0])}" if tensor.startswith("^") else source.input[0]
+            gone.append(source.name)
+    return gone
 
 
 def _unread_operands(graph: Graph, removed: Mapping[str, NodeDef]) -> set[str]:

@@ -1,8 +1,10 @@
 """What the outputs need, and nothing else."""
 
+from collections.abc import Collection
+
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs, node_name, port
-from mobile_export.graph_transform_tool.colocation import follow_nodes
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import write_shape
@@ -20,15 +22,17 @@ def strip_unused_nodes(graph: Graph, parameters: Parameters) -> Graph:
         parameters.shape(shape)  # a wrong one is said also where no input needs it
     graph = graph.copy()
     graph.prune()
+    replaced = set[str]()
     for name in dict.fromkeys(node_name(spec.tensor) for spec in graph.inputs):
         node = graph.nodes[name]
         if node.op == "Placeholder":
             node.input[:] = [tensor for tensor in node.input if node_name(tensor) in graph.nodes]
             continue
-        _refuse_other_outputs(graph, name)
         graph.constants.pop(name, None)
         graph.nodes[name] = _placeholder(name, parameters)
-    follow_nodes(graph)
+        replaced.add(name)
+    _refuse_other_outputs(graph, replaced)
+    update_colocations(graph)
     return graph
 
 
@@ -49,13 +53,13 @@ def _given(name: str, parameters: Parameters, kind: str, default: str) -> str:
     return dict(zip(names, values, strict=True)).get(name, parameters.string(kind, default))
 
 
-def _refuse_other_outputs(graph: Graph, name: str) -> None:
-    """A placeholder has one output; whoever reads the others of `name` would read what is not there."""
+def _refuse_other_outputs(graph: Graph, placeholders: Collection[str]) -> None:
+    """A placeholder has one output; whoever reads others of the nodes `placeholders` would read what is not there."""
     tensors = [tensor for node in graph.nodes.values() for tensor in data_inputs(node)]
     tensors += [spec.tensor for spec in (*graph.inputs, *graph.outputs)]
-    other = next((tensor for tensor in tensors if node_name(tensor) == name and port(tensor)), None)
+    other = next((tensor for tensor in tensors if port(tensor) and node_name(tensor) in placeholders), None)
     if other is not None:
         raise ModelError(
-            f"the input {name!r} cannot become a Placeholder, since its output {other!r} is used too; name the node "
-            "behind each output as an input instead"
+            f"the input {node_name(other)!r} cannot become a Placeholder, since its output {other!r} is used too; name "
+            "the node behind each output as an input instead"
         )

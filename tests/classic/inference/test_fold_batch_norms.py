@@ -80,6 +80,15 @@ def test_the_same_nodes_and_bits(case: str) -> None:
 
 
 BETTER: dict[str, tuple[Graph, list[str]]] = {
+    "weights that are an output, and have the name of new ones": (
+        network(
+            "conv_weights = Const float32[3,3,3,8] ~1",
+            conv("conv", "x, conv_weights"),
+            norm("conv"),
+            tail=TAIL + "output kept = conv_weights:0",
+        ),
+        FOLDED,
+    ),
     "two consumers": (
         network(conv(), norm("conv").replace("norm =", "bn ="), "norm = Add(bn, conv)"),
         ["Conv2D", "FusedBatchNormV3", "Add", "Relu"],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
 from mobile_export.graph import Graph
 from tests.classic.inference.harness import (
     FOLDED,
@@ -111,3 +112,11 @@ def test_graphs_that_tensorflow_2_froze() -> None:
     found = ours(graph).graph
     assert ops(found) == ["Conv2D", "BiasAdd", "Identity"]
     assert difference(answers(found.to_graph_def(), graph), answers(graph.to_graph_def(), graph)) < 1e-5
+
+
+@pytest.mark.parametrize("inputs", [[], ["missing"], ["^x"]])
+def test_nodes_that_read_nothing_that_is_there(inputs: list[str]) -> None:
+    """No file has them; a graph in memory may, on its way through several steps."""
+    graph = network("norm = Identity(x)")
+    graph.nodes["norm"].input[:] = inputs
+    assert set(remove_training_nodes(graph).nodes) >= {"y"}
