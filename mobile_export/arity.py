@@ -1,4 +1,4 @@
-"""Whether nodes have as many inputs as their operators take, and functions say what they take.
+"""Whether a graph is one: nodes have as many inputs as their operators take, and functions say what they take.
 
 TensorFlow ends its process over some nodes that have not; and whoever knows that a convolution reads two tensors may
 then take the second. What operators take is in `arity.txt`, so that TensorFlow is not needed to know.
@@ -28,6 +28,18 @@ def _arities() -> dict[str, tuple[int, tuple[str, ...]]]:
             singles, *lists = taken.split()
             found |= dict.fromkeys(operators.split(), (int(singles), tuple(lists)))
     return found
+
+
+def refuse_malformed(graph: Graph) -> None:
+    """Refuse a graph that TensorFlow would not load, so that nobody who rewrites it is blamed for that.
+
+    Raises:
+        ModelError: as `refuse_wrong_arity`; or an input is missing, nodes form a cycle, or the like.
+    """
+    refuse_wrong_arity(graph)
+    problems = graph.problems()
+    if problems:
+        raise ModelError(f"the graph is malformed as it came in: {problems[0]}; export the model again")
 
 
 def refuse_wrong_arity(graph: Graph) -> None:

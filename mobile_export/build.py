@@ -12,19 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mobile_export import workers
+from mobile_export.artifact_files import artifact_hash, files_of, sha256_of
 from mobile_export.describe import describe
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
 from mobile_export.kernels.published import has_header, save_header
-from mobile_export.manifest import (
-    FILE_NAME,
-    GOLDEN,
-    ArtifactEntry,
-    Manifest,
-    artifact_hash,
-    files_of,
-    load_manifest,
-    sha256_of,
-)
+from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging

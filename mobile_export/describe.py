@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from mobile_export.artifact_files import artifact_hash, sha256_of
 from mobile_export.manifest import (
     GOLDEN,
     ArtifactEntry,
@@ -13,8 +14,6 @@ from mobile_export.manifest import (
     PreprocessingEntry,
     SourceEntry,
     TransformEntry,
-    artifact_hash,
-    sha256_of,
 )
 from mobile_export.pipeline import Measured, Prepared
 from mobile_export.plan import Plan, file_of, request_for

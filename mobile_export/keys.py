@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mobile_export.artifact_files import sha256_of
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, v1_files
 from mobile_export.errors import ModelError
-from mobile_export.manifest import sha256_of
 from mobile_export.target import Artifact, Target
 
 _SHAPING = ("numpy", "protobuf", "tensorflow")
@@ -101,7 +101,8 @@ def artifact_key(
 ) -> str:
     """Hash of the model, the data, the versions, and what the target says that concerns this artifact.
 
-    Paths do not count, contents do, but for the text of transforms; limits count, since a published file has passed them.
+    Paths do not count (but in the text of transforms), contents do; limits count, since a published file has passed
+    them.
     """
     relevant: dict[str, Any] = {
         "source": dict(source),

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from mobile_export.advice import naming_cuts
+from mobile_export.artifact_files import artifact_size, files_of
 from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
 from mobile_export.cuts import DRAWS, unportable
 from mobile_export.data.preprocess import Preprocessed, Recipes, real
@@ -27,7 +28,6 @@ from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.files import kernel_classes, needed_by
 from mobile_export.kernels.runtimes import INSTALLED, load_runtime
-from mobile_export.manifest import artifact_size, files_of
 from mobile_export.metrics import METRICS
 from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.ops import RANDOM, RUNNABLE

@@ -54,6 +54,8 @@ _NAMES = {
     20: "resource",
     21: "variant",
 }
+_SPELLINGS = {"float": "float32", "double": "float64", "half": "float16"}
+"""TensorFlow's own names that are not NumPy's."""
 _NUMBERS_OF_NAMES = {name: number for number, name in _NAMES.items()}
 _REFERENCE = 100  # a reference type is its base type plus this
 # Where a TensorProto that has no tensor_content keeps its values.
@@ -91,6 +93,16 @@ def dtype_number(dtype: np.dtype[np.generic]) -> int:
 def dtype_number_of(name: str) -> int:
     """TensorFlow's DataType number of what `dtype_name` returns."""
     return _NUMBERS_OF_NAMES[name]
+
+
+def dtype_number_spelled(text: str) -> int:
+    """TensorFlow's DataType number of a type that people write `float`, `float32` or `DT_FLOAT`.
+
+    Raises:
+        KeyError: it is no type.
+    """
+    name = text.lower().removeprefix("dt_")
+    return dtype_number_of(_SPELLINGS.get(name, name))
 
 
 def dtype_named(name: str) -> np.dtype[np.generic]:

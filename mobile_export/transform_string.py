@@ -17,6 +17,7 @@ from mobile_export.errors import TargetError
 _SPACE = re.compile(r"\s*", re.ASCII)
 _NAME = re.compile(r"\w+", re.ASCII)
 _VALUE = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([\w./-]+))"?\'?', re.ASCII | re.DOTALL)  # stray quotes are passed over
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SHOWN = 24
 
 
@@ -36,9 +37,16 @@ def parse_calls(text: str) -> tuple[Call, ...]:
     """The transforms that `text` lists.
 
     Raises:
-        TargetError: it cannot be read; says where, and what was expected.
+        TargetError: it cannot be read; says where, and what was expected, but not where the text itself stands.
     """
+    if not is_text(text):
+        raise TargetError(f"{text[:_SHOWN]!a} is no text in UTF-8; write it in UTF-8")
     return tuple(_calls(_Reader(text)))
+
+
+def is_text(text: str) -> bool:
+    """Whether `text` can be written in UTF-8; what a shell hands over may hold any bytes, as lone surrogates."""
+    return _SURROGATE.search(text) is None
 
 
 class _Reader:
@@ -64,7 +72,7 @@ class _Reader:
 
     def error(self, problem: str) -> TargetError:
         rest = self._text[self._at : self._at + _SHOWN]
-        return TargetError(f"transforms: {problem} " + (f"before {rest!r}" if rest else "at the end"))
+        return TargetError(f"{problem} " + (f"before {rest!r}" if rest else "at the end"))
 
 
 def _calls(reader: _Reader) -> Iterator[Call]:

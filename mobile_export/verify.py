@@ -7,21 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export import workers
+from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
-from mobile_export.manifest import (
-    FILE_NAME,
-    GOLDEN,
-    ArtifactEntry,
-    Manifest,
-    artifact_hash,
-    artifact_size,
-    files_of,
-    load_manifest,
-    sha256_of,
-)
+from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples
 

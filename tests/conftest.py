@@ -22,8 +22,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if tally:
         terminalreporter.section("beside the original tools")
     for transforms in sorted({transforms for transforms, _ in tally}):
-        kinds = ("exact", "equal in meaning", "better")
-        counts = ", ".join(f"{tally[transforms, kind]} {kind}" for kind in kinds if tally[transforms, kind])
+        counts = ", ".join(f"{tally[transforms, kind]} {kind}" for kind in harness.KINDS if tally[transforms, kind])
         terminalreporter.write_line(f"{transforms}: {counts}")
 
 

@@ -181,7 +181,11 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         ('"int8"', '"int4"', "artifacts[0].precision: 'int4' is not known (did you mean 'int8'?); allowed: float32"),
         ('"uint8"', '"int16"', "artifacts[0].interface: 'int16' is not known (did you mean 'int8'?); allowed: float32"),
         ('"top1"', '"top5"', "data.evaluation.metric: 'top5' is not known (did you mean 'top1'?); allowed: top1"),
-        ('"sort"', '"sorts"', "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: default, strip, sort"),
+        (
+            '"sort"',
+            '"sorts"',
+            "transforms.passes: 'sorts' is not known (did you mean 'sort'?); allowed: default, strip, sort",
+        ),
         ('"sort"', '"sort(op=Add)"', "transforms.passes: sort has no parameter 'op'; it has none"),
         (
             '"sort"',
@@ -191,7 +195,7 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
         (
             '"sort"',
             '"sort remove_nodes(op=Add"',
-            "transforms.passes: transforms: remove_nodes(…: a closing parenthesis",
+            "transforms.passes: remove_nodes(…: a closing parenthesis",
         ),
         ('["sort", "strip"]', "3", 'transforms.passes: 3 is neither "default" nor a list of transforms'),
         ('"android"', '"symbian"', "platform: input should be 'android', 'ios' or 'any' (it is 'symbian')"),
@@ -362,5 +366,9 @@ def test_files_that_passes_name_count_from_the_target_file(tmp_path: Path) -> No
     path.write_text(FULL.replace('["sort", "strip"]', """'sort freeze(log="logs/a b") freeze freeze(log="")'"""))
     passes = load_target(path, CHOICES).transforms.passes
     absolute = tmp_path / "logs/a b"
-    assert passes.calls[1:] == (Call("freeze", {"log": (str(absolute),)}), Call("freeze"), Call("freeze", {"log": ("",)}))
+    assert passes.calls[1:] == (
+        Call("freeze", {"log": (str(absolute),)}),
+        Call("freeze"),
+        Call("freeze", {"log": ("",)}),
+    )
     assert passes.files == {"log of freeze, transform 2": absolute}

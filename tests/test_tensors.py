@@ -12,6 +12,7 @@ from mobile_export.tensors import (
     dtype_name,
     dtype_number,
     dtype_number_of,
+    dtype_number_spelled,
     fits_numpy,
     map_array,
     numpy_dtype,
@@ -234,3 +235,12 @@ def test_more_dimensions_than_an_array_has() -> None:
         tensor.tensor_shape.dim.add(size=1)
     with pytest.raises(ModelError, match="no fixed numeric type and shape"):
         tensor_to_array(tensor, "n")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("float", 1), ("DT_FLOAT", 1), ("float32", 1), ("double", 2), ("Half", 19), ("quint8", 12)]
+)
+def test_types_as_people_spell_them(text: str, number: int) -> None:
+    assert dtype_number_spelled(text) == number
+    with pytest.raises(KeyError):
+        dtype_number_spelled(f"{text}s")

@@ -141,8 +141,13 @@ def test_names_and_order() -> None:
 
 
 def test_an_error_says_where() -> None:
-    with pytest.raises(TargetError, match=r"^transforms: round_weights\(…: .* before '\*4\) quantize_weights'$"):
+    with pytest.raises(TargetError, match=r"^round_weights\(…: .* before '\*4\) quantize_weights'$"):
         parse_calls("strip_unused_nodes round_weights(num_steps=2*4) quantize_weights")
+
+
+def test_bytes_that_are_no_text_are_an_error() -> None:
+    with pytest.raises(TargetError, match=r"is no text in UTF-8"):
+        parse_calls('set_device(device="\udcff")')
 
 
 def _refusal(text: str) -> str | None:

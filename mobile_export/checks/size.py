@@ -3,8 +3,6 @@
 from mobile_export.checks.evidence import Evidence, Measurement, measured
 from mobile_export.target import Limits
 
-_BLOCK = 1 << 20
-
 
 def size(evidence: Evidence, limits: Limits) -> list[Measurement]:
     """Bytes of the file, of its deflated form, and as a fraction of the frozen float32 graph."""

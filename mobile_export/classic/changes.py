@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobile_export.artifact_files import artifact_size, files_of
 from mobile_export.deflate import deflated_size
 from mobile_export.graph import Graph
 
@@ -93,5 +94,4 @@ def _operators(graph: Graph) -> Counter[str]:
 
 def _sizes(path: Path) -> tuple[int, int]:
     """Bytes of a file, or of all files of a folder, and of their deflated forms."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files), sum(map(deflated_size, files))
+    return artifact_size(path), sum(map(deflated_size, files_of(path)))

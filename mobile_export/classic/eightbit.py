@@ -9,8 +9,6 @@ from dataclasses import replace
 
 from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
 from mobile_export.graph import Graph, TensorSpec, canonical, control_inputs, data_inputs, node_name
-from mobile_export.graph_transform_tool.dequantize import dequantize as store_constants
-from mobile_export.graph_transform_tool.dequantize import min_first
 from mobile_export.graph_transform_tool.eightbit.kernels import (
     KERNELS,
     Kernel,
@@ -24,7 +22,6 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     as_name,
     codes_of,
     dequantize,
-    first_input,
     float_constant,
     inside_loops,
     measured,
@@ -33,9 +30,11 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     requantize,
     splice,
     taken,
+    wait_for_first_input,
 )
 from mobile_export.graph_transform_tool.eightbit.placeholders import feed_codes, float_placeholders
 from mobile_export.graph_transform_tool.eightbit.round_trips import pass_round_trips
+from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
 from mobile_export.protos import NodeDef
 
 _BATCH_NORM = "BatchNormWithGlobalNormalization"
@@ -80,7 +79,7 @@ def eightbit(
     """
     graph = replace(graph.copy(), outputs=tuple(TensorSpec(name, canonical(name), "", None) for name in outputs))
     graph = remove_training_nodes(graph)
-    graph = _store_constants(graph)
+    graph = _constants_as_codes(graph)
     if input_range:
         _quantize_placeholders(graph, Range(*input_range))
     _quantize_operators(graph, Range(*fallback_range) if fallback_range else None)
@@ -89,7 +88,7 @@ def eightbit(
     return graph
 
 
-def _store_constants(graph: Graph) -> Graph:
+def _constants_as_codes(graph: Graph) -> Graph:
     """Keep constants as codes whose first reader, from the outputs up, reads codes; put nodes in that order."""
     graph = graph.copy()
     visits = dict(_visits(graph))
@@ -150,7 +149,7 @@ def _quantize_operators(graph: Graph, fallback: Range | None) -> None:
             fake_quant = _fake_quant(graph, consumers, node)
             if fake_quant:
                 gone.add(fake_quant.name)
-            controls = [first_input(node)] if name in looping else []
+            controls = [wait_for_first_input(node)] if name in looping else []
             pieces[name] = _piece(graph, node, fake_quant, fallback, controls)
     splice(graph, pieces, gone)
 
@@ -174,7 +173,7 @@ def _piece(
     """
     kernel, prefix = _KERNELS[node.op], f"{node.name}_eightbit"
     piece = measuring_constants(graph, (f"{prefix}_reshape_dims", f"{prefix}_reduction_dims"), controls)
-    flat_shape, axes = (made.name for made in piece)
+    flat_shape, axes = (node.name for node in piece)
     codes = {}
     for tensor in quantized_inputs(node, kernel):
         piece += measured(tensor, flat_shape, axes, _parts(prefix, tensor))

@@ -14,9 +14,13 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from mobile_export.errors import TargetError
+from mobile_export.graph import is_tensor, node_name
+from mobile_export.transform_string import is_text
 
 _FLAG = re.compile(r"--?([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)
 _BOOLEANS = dict.fromkeys(("true", "t", "yes", "1"), True) | dict.fromkeys(("false", "f", "no", "0"), False)
+_MOST_DIGITS = 18
+_INTEGER = re.compile(rf"[+-]?\d{{1,{_MOST_DIGITS}}}", re.ASCII)
 _WIDTH = 100
 
 
@@ -39,10 +43,13 @@ def parse(kind: type[Kind], arguments: Sequence[str]) -> Kind:
     """What a command line says; where it says something twice, the last holds.
 
     Raises:
-        TargetError: a flag is unknown, or its value is missing or of another type.
+        TargetError: a flag is unknown, its value is missing or of another type, or something is no text.
     """
     known = {name: f for f in fields(kind) for name in (f.name, *f.metadata["aliases"])}
     given: dict[str, Any] = {}
+    for argument in arguments:
+        if not is_text(argument):
+            raise TargetError(f"{argument!a} is no text in UTF-8; write it, or name the file, in UTF-8")
     todo = list(arguments)
     while todo:
         argument = todo.pop(0)
@@ -67,6 +74,19 @@ def listed(names: str) -> list[str]:
     return [name for name in names.replace(" ", "").split(",") if name]
 
 
+def listed_nodes(names: str, flag_name: str) -> list[str]:
+    """The nodes that `--flag_name` lists; `y:1` and `^y` stand for the node `y`.
+
+    Raises:
+        TargetError: one of them can be no node.
+    """
+    found = listed(names)
+    for name in found:
+        if not is_tensor(name):
+            raise TargetError(f"--{flag_name}: {name!r} names no node; write the name of a node")
+    return [node_name(name) for name in found]
+
+
 def _next_value(known: "Field[Any]", todo: list[str]) -> str:
     """The value of a flag that has none in its own word, taken from the words that follow."""
     if known.type is bool and not (todo and todo[0].lower() in _BOOLEANS):
@@ -82,8 +102,10 @@ def _read(known: "Field[Any]", value: str) -> Any:
             raise TargetError(f"--{known.name}: {value!r} is neither true nor false")
         return _BOOLEANS[value.lower()]
     if known.type is int:
-        if not re.fullmatch(r"[+-]?\d+", value):
-            raise TargetError(f"--{known.name}: {value!r} is no whole number")
+        if not _INTEGER.fullmatch(value):
+            raise TargetError(
+                f"--{known.name}: {value[:_MOST_DIGITS]!r} is no whole number of {_MOST_DIGITS} digits or fewer"
+            )
         return int(value)
     if known.type in (float, float | None):
         return _number(known, value)

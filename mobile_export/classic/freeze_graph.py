@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export.classic.files import check_output, write_graph
-from mobile_export.classic.flags import Flags, flag, listed
+from mobile_export.classic.flags import Flags, flag, listed, listed_nodes
 from mobile_export.errors import ModelError, TargetError, nearest
 from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name
 from mobile_export.graph_files.graph_file import read_graph, read_restore_op
@@ -133,7 +133,7 @@ def _model(flags: FreezeGraph) -> tuple[Graph, Callable[[str], Array]]:
 
 def _nodes(graph: Graph, value: str, flag_name: str) -> list[str]:
     """The nodes of which a flag has a list."""
-    names = [node_name(name) for name in listed(value)]
+    names = listed_nodes(value, flag_name)
     _check_known(names, graph.nodes, f"--{flag_name}: the graph has no node")
     return names
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port, short
-from mobile_export.graph_transform_tool.dequantize import dequantize as store_constants
-from mobile_export.graph_transform_tool.dequantize import min_first
+from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array, dtype_number_of
 

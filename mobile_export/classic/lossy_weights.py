@@ -5,7 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from mobile_export.graph import Graph
-from mobile_export.graph_transform_tool.dequantize import LEVELS, QUINT8, SMALLEST_STEP, Stored, dequantize
+from mobile_export.graph_transform_tool.stored_constants import (
+    LEVELS,
+    QUINT8_DTYPE,
+    SMALLEST_STEP,
+    Stored,
+    store_constants,
+)
 from mobile_export.graph_transform_tool.weights import (
     blocks,
     bucket_centers,
@@ -49,7 +55,7 @@ def store_weights(graph: Graph) -> Graph:
     """
     quantized = {name: _quantized(array) for name, array in float_constants(graph).items()}
     stored = {name: found for name, found in quantized.items() if found is not None}
-    return dequantize(graph, stored, ("_quint8_const", "_min", "_max"), "MIN_COMBINED")
+    return store_constants(graph, stored, ("_quint8_const", "_min", "_max"), "MIN_COMBINED")
 
 
 def _quantized(array: Array) -> Stored | None:
@@ -75,6 +81,6 @@ def _min_combined(low: np.float32, scale: np.float32) -> Callable[[Array], Array
             scaled *= scale
             scaled += _HALF
             np.copyto(quantized[place], scaled, casting="unsafe")  # truncates
-        return quantized.view(QUINT8)
+        return quantized.view(QUINT8_DTYPE)
 
     return quantize

@@ -14,9 +14,7 @@ from mobile_export.classic.flags import Flags, flag, listed
 from mobile_export.classic.inference.optimize import Request, optimize
 from mobile_export.errors import TargetError
 from mobile_export.graph import is_tensor, node_name, port
-from mobile_export.tensors import dtype_name, dtype_number_of
-
-_SPELLINGS = {"float": "float32", "double": "float64", "half": "float16"}
+from mobile_export.tensors import dtype_name, dtype_number_spelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +86,8 @@ def _nodes(key: str, names: str) -> list[str]:
 
 def _type_number(text: str) -> int:
     """TensorFlow's number of the type that is written `1`, `float`, `float32` or `DT_FLOAT`."""
-    name = dtype_name(int(text)) if re.fullmatch(r"\d{1,3}", text) else text.lower().removeprefix("dt_")
     try:
-        return dtype_number_of(_SPELLINGS.get(name, name))
+        return dtype_number_spelled(dtype_name(int(text)) if re.fullmatch(r"\d{1,3}", text) else text)
     except KeyError:
         raise TargetError(f"--placeholder_type_enum: {text!r} is no type; write 1, float32 or DT_FLOAT") from None
 

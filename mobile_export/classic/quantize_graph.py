@@ -12,11 +12,11 @@ from typing import Literal
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.eightbit import eightbit
 from mobile_export.classic.files import check_output, read_graph, write_graph
-from mobile_export.classic.flags import Flags, flag, listed
+from mobile_export.classic.flags import Flags, flag, listed_nodes
 from mobile_export.classic.lossy_nodes import quantize_and_dequantize, round_nodes
 from mobile_export.classic.lossy_weights import round_constants, store_weights
 from mobile_export.errors import ModelError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec, node_name
+from mobile_export.graph import Graph, TensorSpec
 
 _UNUSED = "Accepted, and not needed."
 _MOST_BITS = 24  # of a float32 before it is exact
@@ -119,7 +119,7 @@ def _check_bits(flags: QuantizeGraph) -> None:
 
 
 def _outputs(graph: Graph, names: str) -> Sequence[str]:
-    outputs = [node_name(name) for name in listed(names)]
+    outputs = listed_nodes(names, "output_node_names")
     if not outputs:
         raise TargetError("--output_node_names: missing; name the nodes whose values the app takes")
     for name in outputs:

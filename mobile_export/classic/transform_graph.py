@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.arity import refuse_wrong_arity
+from mobile_export.arity import refuse_malformed
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
@@ -52,7 +52,10 @@ def transform_graph(flags: TransformGraph) -> Changes:
         OutputError: it cannot be written.
     """
     _check(flags)
-    calls = parse_calls(flags.transforms)
+    try:
+        calls = parse_calls(flags.transforms)
+    except TargetError as error:
+        raise TargetError(f"--transforms: {error}") from error
     if not calls:
         raise TargetError("--transforms: missing; name at least one transform")
     source, graph, signed = _read(flags)
@@ -130,11 +133,11 @@ def transform_graph_def(
 
     Raises:
         TargetError: a transform, or the value of a parameter, is not known.
-        ModelError: a transform cannot work on this graph.
+        ModelError: this is no graph, or a transform cannot work on it.
         ConversionError: what a transform left is no graph.
     """
     texts = [transforms] if isinstance(transforms, str) else transforms
     calls = [call for text in texts for call in parse_calls(text)]
     graph = Graph.from_graph_def(input_graph_def)
-    refuse_wrong_arity(graph)
+    refuse_malformed(graph)
     return transform(graph, inputs, outputs, calls).graph.to_graph_def()

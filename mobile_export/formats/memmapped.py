@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,15 +141,24 @@ def graph_of(path: Path, regions: Mapping[str, memoryview]) -> GraphDef:
 
 def _region_names(names: Sequence[str]) -> dict[str, str]:
     """Region names as TensorFlow's converter makes them: other characters become `_`, then `_` until unique."""
-    taken = {_GRAPH}
+    after: dict[str, dict[int, int]] = defaultdict(dict)
+    after[_GRAPH] = {0: 1}
     regions = {}
     for name in names:
-        region = _PREFIX + re.sub(r"[^A-Za-z0-9_.]", "_", name)
-        while region in taken:
-            region += "_"
-        taken.add(region)
-        regions[name] = region
+        wanted = _PREFIX + re.sub(r"[^A-Za-z0-9_.]", "_", name)
+        stem = wanted.rstrip("_")
+        regions[name] = stem + "_" * _take(after[stem], len(wanted) - len(stem))
     return regions
+
+
+def _take(after: dict[int, int], number: int) -> int:
+    """The first number from `number` on that is not taken; `after` leads from those that are to later ones."""
+    passed = []
+    while number in after:
+        passed.append(number)
+        number = after[number]
+    after |= dict.fromkeys([*passed, number], number + 1)
+    return number
 
 
 def _refer(node: NodeDef, array: Array, region: str) -> None:

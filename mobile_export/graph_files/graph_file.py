@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.arity import refuse_wrong_arity
+from mobile_export.arity import refuse_malformed
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
@@ -78,7 +78,7 @@ def read_graph(path: Path) -> SavedGraph:
         raise ModelError(f"{path}: there is no graph in it; copy it again")
     _check_constants(path, graph_def, values)
     graph = Graph.from_graph_def(graph_def, mapped=values)
-    refuse_wrong_arity(graph)
+    refuse_malformed(graph)
     return SavedGraph(graph, (parsed.saver_def.restore_op_name or None) if meta else None)
 
 

@@ -1,6 +1,6 @@
 """The order in which the tool walks a graph.
 
-It is not that of `Graph.topological_order`: names of nodes and overlapping matches hang on which ready node comes first.
+It is not that of `Graph.topological_order`: new names and overlapping matches hang on which ready node comes first.
 """
 
 from collections import defaultdict

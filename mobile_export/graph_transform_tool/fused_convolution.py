@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobile_export.graph import Graph, attribute, data_inputs, node_name
-from mobile_export.transforms.convolutions import Readers, are_private, gathered_waits, is_plain
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
 from mobile_export.graph_transform_tool.static_shapes import inferred
 from mobile_export.protos import NodeDef
+from mobile_export.transforms.convolutions import Readers, are_private, gathered_waits, is_plain
 from mobile_export.transforms.patterns import gated_nodes
 
-_TYPES = {"FusedPadConv2D": {1, 2, 14, 19}, "FusedResizeAndPadConv2D": {1, 2, 19}}
-"""The DataTypes that each operator takes, of float32, float64, bfloat16 and float16."""
+FUSED_TYPES = {"FusedPadConv2D": {1, 2, 14, 19}, "FusedResizeAndPadConv2D": {1, 2, 19}}
+"""The DataTypes that each fused operator takes, of float32, float64, bfloat16 and float16."""
 _INT32 = 3
 
 
@@ -32,7 +32,7 @@ def fuse(graph: Graph, pattern: Pattern) -> Graph:
     for chain, shape in zip(chains, shapes, strict=True):
         if not _is_one_image(graph, chain, shape):
             continue
-        node = _fused(graph, chain, gated)
+        node = fused_node(graph, chain, gated)
         graph.remove([other.name for other in chain[:-1]])
         graph.nodes[node.name] = node
     return graph
@@ -44,7 +44,8 @@ def _chain(match: Match, pattern: Pattern) -> list[NodeDef]:
     return [*(_chain(match.inputs[0], pattern.inputs[0]) if named else []), match.node]
 
 
-def _operator(chain: Sequence[NodeDef]) -> str:
+def fused_operator(chain: Sequence[NodeDef]) -> str:
+    """What does all that `chain` does."""
     return "FusedResizeAndPadConv2D" if chain[0].op == "ResizeBilinear" else "FusedPadConv2D"
 
 
@@ -54,7 +55,7 @@ def _is_fusible(graph: Graph, readers: Readers, chain: Sequence[NodeDef]) -> boo
     names = [node.name for node in chain]
     return (
         is_plain(conv)
-        and dtype in _TYPES[_operator(chain)]
+        and dtype in FUSED_TYPES[fused_operator(chain)]
         and all(_is_known_step(node, dtype) for node in before)
         and are_private(graph, readers, names[:-1], names)
     )
@@ -87,12 +88,18 @@ def _is_one_image(graph: Graph, chain: Sequence[NodeDef], shape: tuple[int, ...]
     return shape[0] <= 1 and (weights is None or shape[3] in (-1, weights.shape[2]))
 
 
-def _fused(graph: Graph, chain: Sequence[NodeDef], gated: set[str]) -> NodeDef:
+def fused_node(graph: Graph, chain: Sequence[NodeDef], gated: set[str]) -> NodeDef:
+    """One operator for `chain`: a ResizeBilinear, a MirrorPad, or both, and the Conv2D, whose name it has.
+
+    Args:
+        graph: gets a constant where there is no MirrorPad.
+        gated: what `gated_nodes` returns.
+    """
     first, conv = chain[0], chain[-1]
     pad = next((node for node in chain if node.op == "MirrorPad"), None)
     image = first.input[:2] if first.op == "ResizeBilinear" else first.input[:1]
     paddings = _no_paddings(graph, conv, image[0], gated) if pad is None else pad.input[1]
-    node = NodeDef(name=conv.name, op=_operator(chain))
+    node = NodeDef(name=conv.name, op=fused_operator(chain))
     node.input.extend([*image, paddings, conv.input[1], *gathered_waits(chain)])
     node.attr["mode"].s = b"REFLECT" if pad is None else attribute(pad, "mode").s
     for key in ("T", "padding", "strides"):

@@ -1,8 +1,10 @@
 """Dropping nodes together with what only they had to do with."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
-from mobile_export.graph import Graph, attribute, data_inputs, node_name
+from mobile_export.graph import Graph, data_inputs, node_name
+from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.protos import NodeDef
 
 
@@ -16,15 +18,25 @@ def remove(graph: Graph, names: Iterable[str], keep: str) -> None:
         keep: a node that stays although nothing needs it.
     """
     _Removal(graph, keep).remove(names)
-    _mend_colocation(graph)
+    update_colocations(graph)
 
 
 class _Removal:
-    """Drops nodes of a graph, and keeps track of who reads what."""
+    """Drops nodes of a graph, and keeps track of who reads what.
+
+    The inputs of nodes that stay are rewritten once, in the end: one may lose thousands.
+    """
 
     def __init__(self, graph: Graph, keep: str) -> None:
-        self._graph, self._keep = graph, keep
-        self._readers = {name: {reader.name for reader, _ in found} for name, found in graph.consumers().items()}
+        self._graph = graph
+        self._kept = {keep, *(node_name(spec.tensor) for spec in (*graph.inputs, *graph.outputs))}
+        self._data = {name: len(data_inputs(node)) for name, node in graph.nodes.items()}  # how many are left
+        self._lost: dict[str, set[int]] = defaultdict(set)  # indices of inputs, by reader
+        self._readers: dict[str, dict[str, list[int]]] = {}  # by what is read, the readers' inputs
+        for name, found in graph.consumers().items():
+            self._readers[name] = defaultdict(list)
+            for reader, index in found:
+                self._readers[name][reader.name].append(index)
 
     def remove(self, names: Iterable[str]) -> None:
         todo = list(names)
@@ -34,53 +46,41 @@ class _Removal:
                 continue
             self._graph.remove([node.name])
             todo += self._forget(node.name, node.input)
-            for name in self._readers.pop(node.name, ()):
-                reader = self._graph.nodes[name]
-                lost, unread = _without(reader, node.name)
-                todo += [name] if lost else self._forget(name, unread)
+            for name, indices in self._readers.pop(node.name, {}).items():
+                todo += self._lose(self._graph.nodes[name], indices)
+        for name, lost in self._lost.items():
+            if name in self._graph.nodes:
+                inputs = self._graph.nodes[name].input
+                inputs[:] = [tensor for index, tensor in enumerate(inputs) if index not in lost]
+
+    def _lose(self, reader: NodeDef, indices: Collection[int]) -> list[str]:
+        """Take the inputs `indices` off `reader`; the nodes that are of no use now, which may be itself."""
+        lost, count = self._lost[reader.name], sum(not reader.input[index].startswith("^") for index in indices)
+        lost.update(indices)
+        left = self._data[reader.name] = self._data[reader.name] - count
+        if not count:
+            return [reader.name] if len(lost) == len(reader.input) else []
+        if reader.op != "ConcatV2" or left < 2:
+            return [reader.name]
+        if left > 2:
+            reader.attr["N"].i = left - 1
+            return []
+        reader.op = "Identity"
+        for key in ("N", "Tidx"):
+            reader.attr.pop(key, None)
+        _, axis = (i for i, tensor in enumerate(reader.input) if i not in lost and not tensor.startswith("^"))
+        lost.add(axis)
+        return self._forget(reader.name, [reader.input[axis]])
 
     def _forget(self, reader: str, tensors: Iterable[str]) -> list[str]:
         """Note that `reader` does not read `tensors` any more; the nodes that nothing reads now."""
         unread = []
         for name in map(node_name, tensors):
-            readers = self._readers.get(name, set())
-            readers.discard(reader)
+            readers = self._readers.get(name, {})
+            readers.pop(reader, None)
             if not readers and name in self._graph.nodes and self._removable(name):
                 unread.append(name)
         return unread
 
     def _removable(self, name: str) -> bool:
-        kept = name == self._keep or self._graph.is_input(name) or self._graph.is_output(name)
-        return not kept and self._graph.nodes[name].op != "RestoreV2"  # which the tool leaves
-
-
-def _without(reader: NodeDef, removed: str) -> tuple[bool, Sequence[str]]:
-    """Take what reads the node `removed` off `reader`.
-
-    Returns:
-        whether it is of no use without, and what else it does not read any more.
-    """
-    before = len(data_inputs(reader))
-    reader.input[:] = [tensor for tensor in reader.input if node_name(tensor) != removed]
-    inputs = data_inputs(reader)
-    if len(inputs) == before or reader.op != "ConcatV2" or len(inputs) < 2:
-        return len(inputs) < before or not reader.input, ()
-    if len(inputs) > 2:
-        reader.attr["N"].i = len(inputs) - 1
-        return False, ()
-    reader.op = "Identity"
-    reader.input.remove(inputs[1])
-    for key in ("N", "Tidx"):
-        reader.attr.pop(key, None)
-    return False, inputs[1:]
-
-
-def _mend_colocation(graph: Graph) -> None:
-    """Let no node want to be where a node is that is gone."""
-    for node in graph.nodes.values():
-        wanted = attribute(node, "_class").list.s
-        left = [place for place in wanted if place.removeprefix(b"loc:@").decode("utf-8", "replace") in graph.nodes]
-        if len(left) < len(wanted):
-            del node.attr["_class"]
-            if left:
-                node.attr["_class"].list.s.extend(left)
+        return name not in self._kept and self._graph.nodes[name].op != "RestoreV2"  # which the tool leaves

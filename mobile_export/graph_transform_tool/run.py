@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec, canonical, node_name
+from mobile_export.graph import Graph, TensorSpec, canonical, is_tensor, node_name
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.transform_string import Call
@@ -30,12 +30,16 @@ def transform(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], calls
     """Run `calls` on `graph`, whose `inputs` and `outputs` (nodes or tensors) stay as they are.
 
     Raises:
-        TargetError: a transform or the value of a parameter is not known.
+        TargetError: a transform or the value of a parameter is not known, or an input or output can be no tensor.
         ModelError: the graph has no such output, or a transform cannot work on it.
         ConversionError: what a transform left is no graph.
     """
     for call in calls:
         check_call(call)
+    for kind, names in (("inputs", inputs), ("outputs", outputs)):
+        wrong = [name for name in names if not is_tensor(name)]
+        if wrong:
+            raise TargetError(f"{kind}: {wrong[0]!r} names no tensor; write NODE, or NODE:NUMBER for a later one of it")
     missing = [name for name in outputs if node_name(name) not in graph.nodes]
     if missing:
         raise ModelError(f"the graph has no output {missing[0]!r}{nearest(node_name(missing[0]), graph.nodes)}")

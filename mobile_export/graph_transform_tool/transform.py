@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mobile_export.errors import TargetError
 from mobile_export.graph import Graph
-from mobile_export.tensors import dtype_number_of
+from mobile_export.tensors import dtype_number_spelled
 
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 
@@ -70,9 +70,8 @@ class Parameters:
 
     def dtype(self, text: str) -> int:
         """TensorFlow's number for an element type, `float` or `float32`, `quint8`, …"""
-        spelled = {"float": "float32", "double": "float64", "half": "float16"}.get(text, text)
         try:
-            return dtype_number_of(spelled)
+            return dtype_number_spelled(text)
         except KeyError:
             raise self.error(f"{text!r} is no element type; write float, int32, quint8 or the like") from None
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mobile_export.errors import TargetError
+from mobile_export.errors import ModelError, TargetError
 
 FILE_NAME = "ops_to_register.h"
 
@@ -63,6 +63,7 @@ constexpr const char* kNecessaryOpKernelClasses[] = {{
 """
 
 _UNPRINTABLE = re.compile(r"[^ -\[\]-~]")  # and the backslash, which at a line's end takes the next one into a comment
+_OPERATOR = re.compile(r"\w+(>\w+)*", re.ASCII)
 _EVERYTHING = re.compile(r"#define\s+SHOULD_REGISTER_OP\(\w+\)\s+true\b")
 _OPS = re.compile(r"\bkNecessaryOps\[\]\s*=\s*\{([^}]*)\}")
 _KERNELS = re.compile(r"\bkNecessaryOpKernelClasses\[\]\s*=\s*\{?([^;}]*)[;}]")
@@ -76,9 +77,15 @@ def header(kernels: Iterable[tuple[str, str]], purpose: str) -> str:
     Args:
         kernels: operators and kernel classes, "" where an operator takes none; what every session needs is added.
         purpose: what the build is for; for people.
+
+    Raises:
+        ModelError: an operator's name, which whoever made the graph has chosen, is none, and could be code.
     """
     pairs = {*kernels, *ALWAYS}
     ops = sorted({op for op, _ in pairs})
+    wrong = [op for op in ops if not _OPERATOR.fullmatch(op)]
+    if wrong:
+        raise ModelError(f"{wrong[0]!r} is no name of an operator; export the model again")
     return _HEADER.format(
         purpose=_UNPRINTABLE.sub("?", purpose),
         ops=_lines(ops),

@@ -1,7 +1,8 @@
 """The kernels that a graph needs: an operator, the types of its attributes, and TensorFlow's class for them."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mobile_export.graph import Graph
 from mobile_export.protos import AttrValue, NodeDef
@@ -52,6 +53,7 @@ def needed(graph: Graph) -> list[Need]:
     """
     functions = {function.signature.name for function in graph.library.function}
     found: dict[bytes, Need] = {}
+    carried: dict[bytes, dict[str, str]] = defaultdict(dict)
     for node, where in all_nodes(graph):
         if node.op in functions:
             continue
@@ -60,9 +62,10 @@ def needed(graph: Graph) -> list[Need]:
         key = query.SerializeToString(deterministic=True)
         if key not in found:
             kernel = "" if node.op in REPLACED else _kernel_class(key)
-            found[key] = Need(node.op, _types(query), kernel, name, {})
-        carried = {attr: name for attr in node.attr if not attr.startswith("_")}
-        found[key] = replace(found[key], attributes=carried | dict(found[key].attributes))
+            found[key] = Need(node.op, _types(query), kernel, name, carried[key])
+        for attr in node.attr:
+            if not attr.startswith("_"):
+                carried[key].setdefault(attr, name)
     return sorted(found.values(), key=lambda need: (need.op, need.types, need.kernel or ""))
 
 

@@ -9,6 +9,7 @@ from mobile_export.ops import CONVOLUTIONS
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array
 from mobile_export.transforms.convolutions import (
+    MOST_CHANNELS,
     NORM_OPERANDS,
     Affine,
     Readers,
@@ -47,7 +48,9 @@ def fold_affine(graph: Graph) -> Graph:
         if weights is None or len(readers[node_name(conv.input[1])]) != 1 or not _is_float(weights):
             continue
         channels = output_channels(conv, weights)
-        chain = _chain(graph, conv, readers, controls, channels) if channels is not None else []
+        if channels is None or channels > MOST_CHANNELS:
+            continue
+        chain = _chain(graph, conv, readers, controls, channels)
         if any(affine is not None and not _is_bias(node) for node, affine in chain):
             _fold(graph, conv, weights, chain)
     graph.prune()
@@ -108,11 +111,13 @@ def _affine(
 
 def _normalizing(graph: Graph, norm: NodeDef, channels: int) -> Affine | None:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, when all are constants."""
-    values = {key: value.astype(np.float64) for key, value in norm_constants(graph, norm).items()}
-    if len(values) < len(NORM_OPERANDS[norm.op]) or any(value.shape != (channels,) for value in values.values()):
+    values = norm_constants(graph, norm)
+    if len(values) < len(NORM_OPERANDS[norm.op]):
+        return None
+    if any(value.shape != (channels,) or not _is_float(value) for value in values.values()):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = 1 / np.sqrt(values["variance"] + epsilon(norm))
+        scale = 1 / np.sqrt(values["variance"].astype(np.float64) + epsilon(norm))
         if uses_gamma(norm):
             scale = scale * values["gamma"]
         return Affine(scale, values["beta"] - values["mean"] * scale)

@@ -1,10 +1,11 @@
 """Command lines of the classic tools."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 
-from mobile_export.classic.flags import Flags, explain, flag, parse
+from mobile_export.classic.flags import Flags, explain, flag, listed_nodes, parse
 from mobile_export.errors import TargetError
 
 
@@ -58,6 +59,9 @@ def test_flags(line: str, flags: Tool) -> None:
         ("--input_graph --binary", "--input_graph: its value is missing"),
         ("--binary=maybe", "--binary: 'maybe' is neither true nor false"),
         ("--count=many", "--count: 'many' is no whole number"),
+        (f"--count={'9' * 5000}", "--count: '9{18}' is no whole number of 18 digits or fewer$"),
+        ("--count=\udcff", r"'--count=\\udcff' is no text in UTF-8"),
+        ("--input_graph \udcff", r"'\\udcff' is no text in UTF-8"),
         ("--share=half", "--share: 'half' is no number"),
         ("--most=inf", "--most: 'inf' is no number"),
         ("--format=xml", "--format: 'xml' is not known; allowed: text, json"),
@@ -66,6 +70,16 @@ def test_flags(line: str, flags: Tool) -> None:
 def test_wrong_flags(line: str, message: str) -> None:
     with pytest.raises(TargetError, match=message):
         parse(Tool, line.split())
+
+
+def test_nodes_that_a_flag_lists() -> None:
+    assert listed_nodes("a, b/c:1,^d,,", "outputs") == ["a", "b/c", "d"]
+
+
+@pytest.mark.parametrize("name", ["^y:9", "y:a", "y::1", "y^", ":1", "y:"])
+def test_what_can_be_no_node_is_named_with_its_flag(name: str) -> None:
+    with pytest.raises(TargetError, match=f"^--outputs: {re.escape(repr(name))} names no node"):
+        listed_nodes(f"a,{name}", "outputs")
 
 
 def test_help() -> None:

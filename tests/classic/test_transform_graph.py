@@ -96,7 +96,7 @@ def test_errors_are_ignored_where_they_shall_be_and_said(model: Path) -> None:
     [
         ("", [], TargetError, "--transforms: missing; name at least one transform"),
         ("fuse_convolutions", [], TargetError, "there is no transform 'fuse_convolutions'; the nearest names are"),
-        ("remove_nodes(op=Relu", [], TargetError, "a closing parenthesis is missing"),
+        ("remove_nodes(op=Relu", [], TargetError, r"^--transforms: remove_nodes\(…: a closing parenthesis is missing"),
         ("fold_constants(ignore_errors=maybe)", [], TargetError, "ignore_errors: 'maybe' is neither true nor false"),
         ("rename_node", [], TargetError, "rename_node: old_node_name is missing"),
         ("remove_nodes(op=Identity)", ["--outputs=gone"], ModelError, "the graph has no output 'gone'"),
@@ -138,6 +138,13 @@ def test_the_help_names_every_transform(capsys: pytest.CaptureFixture[str], monk
     with pytest.raises(SystemExit):
         cli.main()
     assert "strip_unused_nodes(name, type, type_for_name, shape, shape_for_name)" in capsys.readouterr().out
+
+
+def test_the_python_call_blames_no_transform_for_what_came_in_broken() -> None:
+    broken = graph_of(TEXT).to_graph_def()
+    broken.node.add(name="reader", op="Identity", input=["gone"])
+    with pytest.raises(ModelError, match=r"^the graph is malformed as it came in: node 'reader' reads 'gone'"):
+        mobile_export.TransformGraph(broken, ["x"], ["y"], ["remove_device"])
 
 
 def test_the_python_call() -> None:

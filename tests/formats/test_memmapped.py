@@ -1,6 +1,10 @@
 """The memory-mapped graph: the exact container, our reader, and TensorFlow's own MemmappedEnv."""
 
+import random
+import re
 import struct
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +86,35 @@ def test_a_node_cannot_take_the_name_of_the_graphs_region() -> None:
     graph = Graph()
     graph.set_constant(".", np.zeros(10, np.float32))
     assert list(Package.of(graph, min_bytes=1).regions) == ["memmapped_package://._"]
+
+
+def test_regions_are_named_as_tensorflows_converter_names_them() -> None:
+    """However names meet: a name with underscores of its own, with those that others got, with the graph's region."""
+    drawn = random.Random(0)
+    for _ in range(200):
+        names = {"".join(drawn.choices("a./:_", k=drawn.randrange(1, 5))) for _ in range(60)}
+        expected: dict[str, str] = {}
+        for name in names:
+            region = "memmapped_package://" + re.sub(r"[^\w.]", "_", name)
+            while region in ("memmapped_package://.", *expected.values()):
+                region += "_"
+            expected[name] = region
+        assert list(Package.of(constants(names), min_bytes=4).regions) == list(expected.values())
+
+
+def test_names_that_collide_take_no_longer() -> None:
+    """4,000 took four seconds, when each was compared with those before."""
+    made = constants("a" + "".join("/:"[bit == "1"] for bit in f"{k:012b}") for k in range(4000))
+    began = time.process_time()
+    assert len(Package.of(made, min_bytes=4).regions) == 4000
+    assert time.process_time() - began < 1
+
+
+def constants(names: Iterable[str]) -> Graph:
+    graph = Graph()
+    for name in names:
+        graph.set_constant(name, np.ones(1, np.float32))
+    return graph
 
 
 @pytest.mark.parametrize(("min_bytes", "mapped"), [(40, True), (41, False)])

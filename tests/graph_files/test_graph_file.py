@@ -111,6 +111,19 @@ def without_values() -> bytes:
     return graph.SerializeToString()
 
 
+def dangling() -> bytes:
+    graph = a_graph()
+    graph.node.add(name="reader", op="Identity", input=["gone"])
+    return graph.SerializeToString()
+
+
+def cyclic() -> bytes:
+    graph = a_graph()
+    graph.node.add(name="a", op="Identity", input=["b"])
+    graph.node.add(name="b", op="Identity", input=["a"])
+    return graph.SerializeToString()
+
+
 def nested() -> bytes:
     return b'node { name: "a" op: "b" attr { key: "c" value { ' + b"list { func { attr { value { " * 2000
 
@@ -137,6 +150,8 @@ def nested() -> bytes:
         (write(b"node { name: '\xff\xfe\xfd' }"), r"graph\.pb: neither a message in binary form nor text in UTF-8"),
         (write(nested()), r"graph\.pb: nested too deeply for a graph"),
         (write(without_values()), r"graph\.pb: 1 of its constants have no value, 'weights' first"),
+        (write(dangling()), "the graph is malformed as it came in: node 'reader' reads 'gone', which does not exist"),
+        (write(cyclic()), "malformed as it came in: the graph has a cycle through 'a', 'b'; export the model again"),
         (lambda path: path.mkdir(), r"graph\.pb: cannot be read"),
         (lambda path: None, r"graph\.pb: cannot be read: No such file"),
     ],

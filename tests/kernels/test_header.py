@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.errors import TargetError
+from mobile_export.errors import ModelError, TargetError
 from mobile_export.graph import Graph
 from mobile_export.kernels.header import ALWAYS, Registered, header, read_header, without_spaces
 from mobile_export.kernels.needed import needed
@@ -101,6 +101,16 @@ def test_an_operator_without_kernels() -> None:
     registered = read_header(header([("AccumulateNV2", "")], "a test"))
     assert "AccumulateNV2" in registered.ops
     assert registered.kernels == {kernel for _, kernel in ALWAYS}
+
+
+@pytest.mark.parametrize("op", ['Add"};int evil{0};//', "Add\n", "Add>", "Ädd", "A\\", ""])
+def test_names_that_would_be_code_are_refused(op: str) -> None:
+    with pytest.raises(ModelError, match="is no name of an operator; export the model again"):
+        header([*KERNELS, (op, "AddOp")], "a test")
+
+
+def test_operators_of_name_spaces_are_written() -> None:
+    assert "Addons>Gelu" in read_header(header([("Addons>Gelu", "GeluOp")], "a test")).ops
 
 
 def test_what_it_is_for_is_a_comment_whatever_it_says(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from mobile_export.classic.inference.fold_batch_norms import fold_batch_norms
 from mobile_export.classic.inference.fuse_decomposed_batch_norm import fuse_decomposed_batch_norm
-from mobile_export.classic.inference.fuse_resize_and_conv import FUSED, fuse_resize_and_conv, images
+from mobile_export.classic.inference.fuse_resize_and_conv import fuse_resize_and_conv, images
 from mobile_export.classic.inference.placeholders_to_const import LEARNING_PHASE, is_switch, placeholders_to_const
 from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
 from mobile_export.classic.inference.strip_unused import strip_unused
 from mobile_export.errors import ConversionError, ModelError, nearest
 from mobile_export.graph import Graph, TensorSpec, attribute, canonical, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
+from mobile_export.graph_transform_tool.fused_convolution import FUSED_TYPES
 from mobile_export.ops import PLACEHOLDERS
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import dtype_name
@@ -120,8 +121,9 @@ def _left(graph: Graph, request: Request) -> list[str]:
             f"batch norms that stay, since before them is no convolution of constants that is theirs alone: "
             f"{', '.join(map(repr, norms[:_SHOWN]))}{more}"
         )
-    fused = [node for node in graph.nodes.values() if node.op in FUSED]
-    if any(images(graph, node.input[0]) is None for node in fused):
+    fused = [node for node in graph.nodes.values() if node.op in FUSED_TYPES]
+    known = images(graph) if fused else {}
+    if any(node_name(node.input[0]) not in known for node in fused):
         notes.append(
             f"feed one image at a time: TensorFlow's {fused[0].op} gives every image of a batch the answer of the "
             "first; for batches use --toco_compatible"

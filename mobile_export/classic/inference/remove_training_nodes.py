@@ -44,7 +44,8 @@ def _reads(graph: Graph) -> set[str]:
     for name in graph.topological_order():
         node = graph.nodes[name]
         source = graph.producer(node.input[0]) if node.op in _SPLICED and node.input else None
-        if source is not None and not control_inputs(node):
-            if source.name in found or (source.op == "Const" and not source.input):
-                found.add(name)
+        if source is None or control_inputs(node):
+            continue
+        if source.name in found or (source.op == "Const" and not source.input):
+            found.add(name)
     return found

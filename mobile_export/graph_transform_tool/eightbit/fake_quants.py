@@ -129,7 +129,7 @@ def merge_adjacent_requantizes(graph: Graph) -> Graph:
         first = match.inputs[0].inputs[0].inputs[0]
         wide, low, high = first.inputs[0].node, match.inputs[3].node, match.inputs[4].node
         kept = [wide, low, high, match.node]
-        between = set(match.names()).difference(made.name for made in kept)
+        between = set(match.names()).difference(node.name for node in kept)
         if read_elsewhere(graph, consumers, between, set(match.names())):
             continue
         match.node.input[:3] = map(short, first.node.input[:3])

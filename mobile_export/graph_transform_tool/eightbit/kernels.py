@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mobile_export.graph import attribute, control_inputs, data_inputs
-from mobile_export.graph_transform_tool.eightbit.nodes import FLOAT, QINT32, QUINT8, codes_of, node
+from mobile_export.graph_transform_tool.eightbit.nodes import FLOAT, QINT32, QUINT8, codes_of, new_node
 from mobile_export.protos import AttrValue, NodeDef
 
 
@@ -58,57 +58,58 @@ KERNELS: dict[str, Kernel] = {
 }
 """By the float operator."""
 
+
 @functools.cache
 def _defaults() -> dict[str, AttrValue]:
     """Left out where they say nothing: kernels of old versions do not know them."""
     return {"Tshape": AttrValue(type=3), "half_pixel_centers": AttrValue(b=False)}
 
 
-def has_kernel(made: NodeDef, kernels: Mapping[str, Kernel] = KERNELS) -> bool:
-    """Whether one of `kernels` computes what `made` does.
+def has_kernel(node: NodeDef, kernels: Mapping[str, Kernel] = KERNELS) -> bool:
+    """Whether one of `kernels` computes what `node` does.
 
     They know float32, channels last, no gaps, no explicit padding, and in convolutions one stride for both axes.
     """
-    strides = attribute(made, "strides").list.i
+    strides = attribute(node, "strides").list.i
     return (
-        made.op in kernels
-        and bool(quantized_inputs(made, kernels[made.op]))
-        and attribute(made, "T").type == FLOAT
-        and attribute(made, "data_format").s in (b"", b"NHWC")
-        and attribute(made, "padding").s != b"EXPLICIT"
-        and all(dilation == 1 for dilation in attribute(made, "dilations").list.i)
-        and (made.op != "Conv2D" or len(set(strides[1:3])) == 1)
+        node.op in kernels
+        and bool(quantized_inputs(node, kernels[node.op]))
+        and attribute(node, "T").type == FLOAT
+        and attribute(node, "data_format").s in (b"", b"NHWC")
+        and attribute(node, "padding").s != b"EXPLICIT"
+        and all(dilation == 1 for dilation in attribute(node, "dilations").list.i)
+        and (node.op != "Conv2D" or len(set(strides[1:3])) == 1)
     )
 
 
-def quantized_inputs(made: NodeDef, kernel: Kernel) -> list[str]:
-    """The inputs of `made` that its eight-bit form reads as codes, each once."""
-    return list(dict.fromkeys(tensor for index, tensor in enumerate(data_inputs(made)) if index != kernel.plain))
+def quantized_inputs(node: NodeDef, kernel: Kernel) -> list[str]:
+    """The inputs of `node` that its eight-bit form reads as codes, each once."""
+    return list(dict.fromkeys(tensor for index, tensor in enumerate(data_inputs(node)) if index != kernel.plain))
 
 
-def eightbit_form(made: NodeDef, kernel: Kernel, name: str, codes: Mapping[str, str]) -> NodeDef:
-    """The eight-bit form of `made`, which waits for what that waits for; its outputs are codes and their range.
+def eightbit_form(node: NodeDef, kernel: Kernel, name: str, codes: Mapping[str, str]) -> NodeDef:
+    """The eight-bit form of `node`, which waits for what that waits for; its outputs are codes and their range.
 
     Args:
         codes: for each of `quantized_inputs`, the node that makes codes of it.
     """
-    form = node(
-        f"Quantized{made.op}",
+    form = new_node(
+        f"Quantized{node.op}",
         name,
-        (*_inputs(made, kernel, codes), *control_inputs(made)),
+        (*_inputs(node, kernel, codes), *control_inputs(node)),
         **dict.fromkeys(kernel.types, QUINT8),
     )
     if kernel.result:
         form.attr[kernel.result].type = QINT32
     for key in kernel.copied:
-        if key in made.attr and made.attr[key] != _defaults().get(key):
-            form.attr[key].CopyFrom(made.attr[key])
+        if key in node.attr and node.attr[key] != _defaults().get(key):
+            form.attr[key].CopyFrom(node.attr[key])
     return form
 
 
-def _inputs(made: NodeDef, kernel: Kernel, codes: Mapping[str, str]) -> list[str]:
-    plain = [tensor for index, tensor in enumerate(data_inputs(made)) if index == kernel.plain]
-    triples = [codes_of(codes[tensor]) for index, tensor in enumerate(data_inputs(made)) if index != kernel.plain]
+def _inputs(node: NodeDef, kernel: Kernel, codes: Mapping[str, str]) -> list[str]:
+    plain = [tensor for index, tensor in enumerate(data_inputs(node)) if index == kernel.plain]
+    triples = [codes_of(codes[tensor]) for index, tensor in enumerate(data_inputs(node)) if index != kernel.plain]
     if kernel.order == "together":
         return [tensor for triple in triples for tensor in triple]
     values, minima, maxima = (list(column) for column in zip(*triples, strict=True))

@@ -27,18 +27,18 @@ class Range:
     max: float
 
 
-def node(op: str, name: str, inputs: Iterable[str], **types: int) -> NodeDef:
+def new_node(op: str, name: str, inputs: Iterable[str], **types: int) -> NodeDef:
     """A node whose attributes are element types."""
-    made = NodeDef(name=name, op=op, input=inputs)
+    node = NodeDef(name=name, op=op, input=inputs)
     for key, number in types.items():
-        made.attr[key].type = number
-    return made
+        node.attr[key].type = number
+    return node
 
 
 def constant(graph: Graph, name: str, value: Array, controls: Iterable[str] = ()) -> NodeDef:
     """A Const that waits for `controls`; its value is in `graph` from now on."""
     graph.constants[name] = value
-    return node("Const", name, controls, dtype=dtype_number(value.dtype))
+    return new_node("Const", name, controls, dtype=dtype_number(value.dtype))
 
 
 def measuring_constants(graph: Graph, names: tuple[str, str], controls: Iterable[str]) -> list[NodeDef]:
@@ -55,26 +55,26 @@ def float_constant(graph: Graph, name: str, value: float, controls: Iterable[str
 
 def quantize(name: str, tensor: str, low: str, high: str, dtype: int = QUINT8) -> NodeDef:
     """Float to codes of `dtype`: outputs are the codes and the ends of their range."""
-    made = node("QuantizeV2", name, (tensor, low, high), T=dtype)
-    made.attr["mode"].s = b"MIN_FIRST"
-    return made
+    node = new_node("QuantizeV2", name, (tensor, low, high), T=dtype)
+    node.attr["mode"].s = b"MIN_FIRST"
+    return node
 
 
 def dequantize(name: str, codes: Sequence[str]) -> NodeDef:
     """Float from quint8 codes and the ends of their range."""
-    made = node("Dequantize", name, codes, T=QUINT8)
-    made.attr["mode"].s = b"MIN_FIRST"
-    return made
+    node = new_node("Dequantize", name, codes, T=QUINT8)
+    node.attr["mode"].s = b"MIN_FIRST"
+    return node
 
 
 def requantize(name: str, codes: Sequence[str], low: str, high: str) -> NodeDef:
     """qint32 to quint8 of the range from `low` to `high`: outputs as those of `quantize`."""
-    return node("Requantize", name, (*codes, low, high), Tinput=QINT32, out_type=QUINT8)
+    return new_node("Requantize", name, (*codes, low, high), Tinput=QINT32, out_type=QUINT8)
 
 
 def requantization_range(name: str, codes: Sequence[str]) -> NodeDef:
     """The range that qint32 codes really have: its ends."""
-    return node("RequantizationRange", name, codes, Tinput=QINT32)
+    return new_node("RequantizationRange", name, codes, Tinput=QINT32)
 
 
 def measured(tensor: str, flat_shape: str, axes: str, part: Callable[[str], str]) -> list[NodeDef]:
@@ -85,16 +85,16 @@ def measured(tensor: str, flat_shape: str, axes: str, part: Callable[[str], str]
         axes: a constant, [0].
         part: the name of the node that is the reshape, min, max or quantize.
     """
-    flat = node("Reshape", part("reshape"), (tensor, flat_shape), T=FLOAT)
+    flat = new_node("Reshape", part("reshape"), (tensor, flat_shape), T=FLOAT)
     low = _reduction("Min", part("min"), flat.name, axes)
     high = _reduction("Max", part("max"), flat.name, axes)
     return [flat, low, high, quantize(part("quantize"), tensor, low.name, high.name)]
 
 
 def _reduction(op: str, name: str, tensor: str, axes: str) -> NodeDef:
-    made = node(op, name, (tensor, axes), T=FLOAT)
-    made.attr["keep_dims"].b = False
-    return made
+    node = new_node(op, name, (tensor, axes), T=FLOAT)
+    node.attr["keep_dims"].b = False
+    return node
 
 
 def codes_of(name: str) -> tuple[str, str, str]:
@@ -143,18 +143,21 @@ def read_elsewhere(graph: Graph, consumers: Consumers, names: Iterable[str], rea
 
 
 def inside_loops(graph: Graph) -> set[str]:
-    """The nodes that lie in a loop of TensorFlow 1, where a Const must wait for one of them to run at each turn."""
+    """The nodes that lie in a loop of TensorFlow 1, where a Const must wait for one of them to run at each turn.
+
+    In a branch it need not wait, which is why `gated_nodes` would name too many.
+    """
     depth: dict[str, int] = {}
     inside = set()
     for name in graph.topological_order():
-        made = graph.nodes[name]
-        around = max((depth.get(node_name(tensor), 0) for tensor in made.input), default=0)
+        node = graph.nodes[name]
+        around = max((depth.get(node_name(tensor), 0) for tensor in node.input), default=0)
         if around:
             inside.add(name)
-        depth[name] = around + {"Enter": 1, "RefEnter": 1, "Exit": -1, "RefExit": -1}.get(made.op, 0)
+        depth[name] = around + {"Enter": 1, "RefEnter": 1, "Exit": -1, "RefExit": -1}.get(node.op, 0)
     return inside
 
 
-def first_input(made: NodeDef) -> str:
+def wait_for_first_input(node: NodeDef) -> str:
     """The control edge from the node that gives the first input."""
-    return f"^{node_name(data_inputs(made)[0])}"
+    return f"^{node_name(data_inputs(node)[0])}"

@@ -9,7 +9,6 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     as_name,
     codes_of,
     dequantize,
-    first_input,
     float_constant,
     inside_loops,
     measured,
@@ -17,6 +16,7 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     requantization_range,
     requantize,
     splice,
+    wait_for_first_input,
 )
 from mobile_export.protos import NodeDef
 
@@ -36,24 +36,24 @@ def quantize_operators(graph: Graph, ignored: Collection[str], fallback: Range |
     graph = graph.copy()
     looping = inside_loops(graph) if fallback else set()
     pieces = {}
-    for name, made in graph.nodes.items():
-        if made.op not in ignored and has_kernel(made):
-            controls = [first_input(made)] if name in looping else []
-            pieces[name] = _piece(graph, made, fallback, controls)
+    for name, node in graph.nodes.items():
+        if node.op not in ignored and has_kernel(node):
+            controls = [wait_for_first_input(node)] if name in looping else []
+            pieces[name] = _piece(graph, node, fallback, controls)
     splice(graph, pieces)
     return graph
 
 
-def _piece(graph: Graph, made: NodeDef, fallback: Range | None, controls: list[str]) -> list[NodeDef]:
-    """What takes the place of `made`."""
+def _piece(graph: Graph, node: NodeDef, fallback: Range | None, controls: list[str]) -> list[NodeDef]:
+    """What takes the place of `node`."""
     piece: list[NodeDef] = []
     codes = {}
-    for tensor in quantized_inputs(made, KERNELS[made.op]):
-        piece += _quantized(graph, f"{made.name}_eightbit/{as_name(tensor)}", tensor)
+    for tensor in quantized_inputs(node, KERNELS[node.op]):
+        piece += _quantized(graph, f"{node.name}_eightbit/{as_name(tensor)}", tensor)
         codes[tensor] = piece[-1].name
-    form = eightbit_form(made, KERNELS[made.op], f"{made.name}/eightbit", codes)
+    form = eightbit_form(node, KERNELS[node.op], f"{node.name}/eightbit", codes)
     piece.append(form)
-    if KERNELS[made.op].result:
+    if KERNELS[node.op].result:
         if fallback:
             low = float_constant(graph, f"{form.name}/fallback_min", fallback.min, controls)
             high = float_constant(graph, f"{form.name}/fallback_max", fallback.max, controls)
@@ -62,7 +62,7 @@ def _piece(graph: Graph, made: NodeDef, fallback: Range | None, controls: list[s
             found = requantization_range(f"{form.name}/requant_range", codes_of(form.name))
             narrow = requantize(f"{form.name}/requantize", codes_of(form.name), found.name, f"{found.name}:1")
             piece += [found, narrow]
-    piece.append(dequantize(made.name, codes_of(piece[-1].name)))
+    piece.append(dequantize(node.name, codes_of(piece[-1].name)))
     return piece
 
 

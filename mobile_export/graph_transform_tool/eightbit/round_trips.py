@@ -22,12 +22,12 @@ def pass_round_trips(graph: Graph) -> Graph:
     outputs = graph.outputs
     passed: dict[str, str] = {}
     trips = []
-    for made in graph.nodes.values():
-        trip = _round_trip(graph, made)
+    for node in graph.nodes.values():
+        trip = _round_trip(graph, node)
         if trip:
             back = graph.nodes[trip[1]]
             trips.append(trip)
-            passed.update({f"{made.name}:{port}": canonical(back.input[port]) for port in range(3)})
+            passed.update({f"{node.name}:{port}": canonical(back.input[port]) for port in range(3)})
     graph.redirect(passed)
     graph.outputs = outputs
     consumers = graph.consumers()
@@ -38,22 +38,22 @@ def pass_round_trips(graph: Graph) -> Graph:
     return graph
 
 
-def _round_trip(graph: Graph, made: NodeDef) -> list[str]:
-    """The QuantizeV2 `made`, the Dequantize that it reads, and the Min and Max of its range; or nothing."""
-    found = [graph.producer(tensor) for tensor in data_inputs(made)]
-    nodes = [made, *(node for node in found if node is not None)]
-    if [node.op for node in nodes] != ["QuantizeV2", "Dequantize", "Min", "Max"]:
+def _round_trip(graph: Graph, node: NodeDef) -> list[str]:
+    """The QuantizeV2 `node`, the Dequantize that it reads, and the Min and Max of its range; or nothing."""
+    found = [graph.producer(tensor) for tensor in data_inputs(node)]
+    nodes = [node, *(source for source in found if source is not None)]
+    if [each.op for each in nodes] != ["QuantizeV2", "Dequantize", "Min", "Max"]:
         return []
     _, back, low, high = nodes
     passed_by = (
         len(data_inputs(back)) == 3
         and not graph.is_input(back.name)  # what is fed is not what it computes
-        and attribute(made, "T") == attribute(back, "T")
-        and all(attribute(node, "mode").s in _SAME_CODES for node in (made, back))
-        and all(attribute(node, "axis").i == -1 for node in (made, back) if "axis" in node.attr)
-        and all(_measures(graph, node, back.name) for node in (low, high))
+        and attribute(node, "T") == attribute(back, "T")
+        and all(attribute(end, "mode").s in _SAME_CODES for end in (node, back))
+        and all(attribute(end, "axis").i == -1 for end in (node, back) if "axis" in end.attr)
+        and all(_measures(graph, end, back.name) for end in (low, high))
     )
-    return [node.name for node in nodes] if passed_by else []
+    return [each.name for each in nodes] if passed_by else []
 
 
 def _measures(graph: Graph, node: NodeDef, name: str) -> bool:

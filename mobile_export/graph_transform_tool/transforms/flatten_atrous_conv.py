@@ -5,6 +5,11 @@ import math
 import numpy as np
 
 from mobile_export.graph import Graph, attribute, node_name
+from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
+from mobile_export.graph_transform_tool.memory import memory_limit
+from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.protos import NodeDef
+from mobile_export.tensors import Array
 from mobile_export.transforms.convolutions import (
     Readers,
     are_private,
@@ -12,11 +17,6 @@ from mobile_export.transforms.convolutions import (
     is_plain,
     is_read_once,
 )
-from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
-from mobile_export.graph_transform_tool.memory import memory_limit
-from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
 
 _SPLIT = Pattern("SpaceToBatchND", [ANY, ANY, ANY])
 _PATTERN = Pattern("BatchToSpaceND", [Pattern("Conv2D|DepthwiseConv2dNative", [_SPLIT, ANY]), ANY, ANY])
@@ -29,8 +29,8 @@ def flatten_atrous_conv(graph: Graph, _: Parameters) -> Graph:
         BatchToSpaceND(Conv2D(SpaceToBatchND(x, [r, r], …), w), [r, r], …)   =>   Conv2D(x, w with r - 1 zeros between)
 
     The convolution takes the last node's name, and pads as paddings and crops together do: SAME, or VALID for none.
-    Where they do neither, it steps or is dilated itself, something is read elsewhere, or the zeros would fill the memory,
-    all stays as it is.
+    Where they do neither, it steps or is dilated itself, something is read elsewhere, or the zeros would fill the
+    memory, all stays as it is.
     """
     graph = graph.copy()
     readers = graph.consumers()

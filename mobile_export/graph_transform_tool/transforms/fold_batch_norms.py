@@ -3,6 +3,8 @@
 import numpy as np
 
 from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
+from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.transforms.convolutions import (
     Readers,
     data_format,
@@ -11,8 +13,6 @@ from mobile_export.transforms.convolutions import (
     output_channels,
     scaled,
 )
-from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
-from mobile_export.graph_transform_tool.transform import Parameters
 
 _CONST = Pattern("Const")
 _PATTERN = Pattern("Mul", [Pattern("Conv2D|MatMul|DepthwiseConv2dNative", [ANY, _CONST]), _CONST])

@@ -1,41 +1,30 @@
 """Batch normalization in one operator goes into the weights of the convolution before it."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name, port
+from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
+from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.protos import NodeDef
 from mobile_export.transforms.convolutions import (
+    NORM_OPERANDS,
+    OLD_NORM,
+    Affine,
     Readers,
     data_format,
     drop_unread,
+    epsilon,
     gathered_waits,
     is_read_once,
+    norm_constants,
     output_channels,
     scaled,
+    uses_gamma,
+    uses_given_statistics,
 )
-from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
 
-_FUSED, _OLD = "FusedBatchNorm", "BatchNormWithGlobalNormalization"
-_OPERANDS = {_FUSED: ("gamma", "beta", "mean", "variance"), _OLD: ("mean", "variance", "beta", "gamma")}
-"""What follows the normalized tensor, by operator."""
-_DEFAULT_EPSILON = 1e-4  # of FusedBatchNorm
+_NORMS = ("FusedBatchNorm", OLD_NORM)
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-
-
-@dataclass(frozen=True)
-class Affine:
-    """y = x · scale + offset; a float32 of each for every channel."""
-
-    scale: Array
-    offset: Array
-
-    def part(self, channels: slice) -> "Affine":
-        """That of some of the channels."""
-        return Affine(self.scale[channels], self.offset[channels])
 
 
 def fold_old_batch_norms(graph: Graph, _: Parameters) -> Graph:
@@ -55,11 +44,11 @@ def fold_old_batch_norms(graph: Graph, _: Parameters) -> Graph:
     graph = graph.copy()
     readers = graph.consumers()
     folded: set[str] = set()
-    for norm in [node for node in graph.nodes.values() if node.op in _OPERANDS]:
+    for norm in [node for node in graph.nodes.values() if node.op in _NORMS]:
         operands = data_inputs(norm)
         source = graph.producer(operands[0]) if len(operands) == 5 else None
         convs = [] if source is None else _convolutions(graph, source)
-        affine = _affine(graph, norm) if convs and _is_inference(graph, readers, norm) else None
+        affine = _affine(graph, norm) if convs and uses_given_statistics(graph, readers, norm) else None
         if source is None or affine is None:
             continue
         parts = _parts(graph, source, convs, affine)
@@ -101,12 +90,9 @@ def _has_constant_weights(graph: Graph, conv: NodeDef) -> bool:
 
 def _affine(graph: Graph, norm: NodeDef) -> Affine | None:
     """What `norm` does to each channel, in the tool's own order of float32 operations; None without constants."""
-    values = {}
-    for operand, tensor in zip(_OPERANDS[norm.op], data_inputs(norm)[1:], strict=True):
-        value = graph.constants.get(node_name(tensor))
-        if value is None or value.dtype != np.float32:
-            return None
-        values[operand] = value
+    values = norm_constants(graph, norm)
+    if len(values) < len(NORM_OPERANDS[norm.op]) or any(value.dtype != np.float32 for value in values.values()):
+        return None
     channels = values["mean"].shape[:1]
     for operand in ("mean", "variance", "beta", "gamma"):
         if values[operand].shape != channels or not channels:
@@ -116,24 +102,11 @@ def _affine(graph: Graph, norm: NodeDef) -> Affine | None:
                 "ignore_errors=true"
             )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        scale = np.float32(1) / np.sqrt(values["variance"] + np.float32(_epsilon(norm)))
-        if norm.op == _FUSED or attribute(norm, "scale_after_normalization").b:
+        scale = np.float32(1) / np.sqrt(values["variance"] + np.float32(epsilon(norm)))
+        if uses_gamma(norm):
             scale = scale * values["gamma"]
-        offset = -values["mean"] * scale + values["beta"]
-    return Affine(scale, offset) if np.isfinite(scale).all() and np.isfinite(offset).all() else None
-
-
-def _epsilon(norm: NodeDef) -> float:
-    key = "epsilon" if norm.op == _FUSED else "variance_epsilon"
-    return float(norm.attr[key].f) if key in norm.attr else _DEFAULT_EPSILON
-
-
-def _is_inference(graph: Graph, readers: Readers, norm: NodeDef) -> bool:
-    """Whether `norm` uses the statistics that it is given, and nobody asks for those."""
-    training = norm.op == _FUSED and (attribute(norm, "is_training").b or "is_training" not in norm.attr)
-    read = [reader.input[index] for reader, index in readers[norm.name]]
-    read += [spec.tensor for spec in graph.outputs if node_name(spec.tensor) == norm.name]
-    return not training and all(port(tensor) <= 0 for tensor in read)
+        affine = Affine(scale, -values["mean"] * scale + values["beta"])
+    return affine if affine.is_finite() else None
 
 
 def _parts(graph: Graph, source: NodeDef, convs: list[NodeDef], affine: Affine) -> list[Affine]:

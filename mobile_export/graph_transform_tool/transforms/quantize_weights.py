@@ -1,7 +1,7 @@
 """Weights in eight bits."""
 
 from mobile_export.graph import Graph
-from mobile_export.graph_transform_tool.dequantize import dequantize, min_first
+from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.weights import float_constants
 
@@ -18,4 +18,4 @@ def quantize_weights(graph: Graph, parameters: Parameters) -> Graph:
         raise parameters.error(f"minimum_size: {fewest} is no number of elements; write 0 or more, such as 1024")
     quantized = {name: min_first(array) for name, array in float_constants(graph, fewest).items()}
     stored = {name: found for name, found in quantized.items() if found is not None}
-    return dequantize(graph, stored, ("_quantized_const", "_quantized_min", "_quantized_max"), "MIN_FIRST")
+    return store_constants(graph, stored, ("_quantized_const", "_quantized_min", "_quantized_max"), "MIN_FIRST")

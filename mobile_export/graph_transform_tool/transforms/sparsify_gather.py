@@ -1,6 +1,6 @@
 """Linear models whose weights are mostly zero: a hash table in place of a column."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +51,8 @@ def sparsify_gather(graph: Graph, parameters: Parameters) -> Graph:
     graph = graph.copy()
     for node in graph.nodes.values():
         node.attr.pop("_output_shapes", None)
-    gathers = [gather for name in execution_order(graph) if (gather := _gather(graph, name)) is not None]
+    inputs = {node_name(spec.tensor) for spec in graph.inputs}
+    gathers = [gather for name in execution_order(graph) if (gather := _gather(graph, name, inputs)) is not None]
     read = _reader(graph, parameters)
     values = {name: read(name) for name in dict.fromkeys(gather.weights for gather in gathers)}
     start = _start(graph, parameters.string("group_init_node", "group_deps"))
@@ -65,7 +66,7 @@ def sparsify_gather(graph: Graph, parameters: Parameters) -> Graph:
     return graph
 
 
-def _gather(graph: Graph, name: str) -> _Gather | None:
+def _gather(graph: Graph, name: str, fed: Collection[str]) -> _Gather | None:
     """Whether the node `name` gathers rows of a Const or a variable, which may be those of a column."""
     node = graph.nodes[name]
     inputs = data_inputs(node)
@@ -75,7 +76,7 @@ def _gather(graph: Graph, name: str) -> _Gather | None:
     weights = graph.producer(read.input[0]) if read is not None and read.op == "Identity" and read.input else None
     if read is None or weights is None or weights.op not in _VARIABLES | {"Const"}:
         return None
-    if any(control_inputs(node) or graph.is_input(node.name) for node in (read, weights)):
+    if any(control_inputs(node) or node.name in fed for node in (read, weights)):
         return None  # in a loop, or fed
     axes = tuple(map(node_name, inputs[2:]))
     if not all(axis in graph.constants for axis in axes):

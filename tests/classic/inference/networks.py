@@ -74,6 +74,16 @@ def looping(x: tf.Tensor) -> tf.Tensor:
     return tf1.while_loop(lambda i, _: i < 4, body, [0, x])[1]
 
 
+def looping_over_resizes(x: tf.Tensor) -> tf.Tensor:
+    """The loop's body has no constants of its own."""
+    size, kernel = tf.constant([16, 16]), weights(3, 3, 3, 3)
+
+    def body(i: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.add(i, i), tf.nn.tanh(tf.nn.conv2d(tf1.image.resize_bilinear(h, size), kernel, 1, "SAME"))
+
+    return tf1.while_loop(lambda i, _: i < 16, body, [1, x])[1]
+
+
 def looping_over_batch_norms(x: tf.Tensor) -> tf.Tensor:
     def body(i: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         large = tf1.image.resize_bilinear(h, [16, 16])

@@ -1,8 +1,12 @@
 """Resizes and paddings before convolutions."""
 
+import time
+
 import pytest
 
+from mobile_export.classic.inference.fuse_resize_and_conv import fuse_resize_and_conv
 from mobile_export.graph import Graph
+from mobile_export.tensors import dtype_number_of
 from tests.classic.inference.harness import (
     HEAD,
     PADDINGS,
@@ -138,6 +142,16 @@ BETTER: dict[str, tuple[Graph, list[str]]] = {
         parse(HEAD.replace("[1,8,8,3]", "[2,8,8,3]") + "\n".join([*pad("x"), conv("norm", "padded, w")]) + TAIL),
         ["MirrorPad", "Conv2D", "Relu"],
     ),
+    "a batch behind a pad that stays": (
+        parse(
+            HEAD.replace("[1,8,8,3]", "[2,8,8,3]")
+            + "\n".join(["w3 = Const float32[3,3,3,3] ~9", *pad("x"), conv("first", "padded, w3")])
+            + "\nagain = MirrorPad(first, paddings) mode=REFLECT Tpaddings=int32\n"
+            + conv("norm", "again, w")
+            + TAIL
+        ),
+        ["MirrorPad", "Conv2D", "MirrorPad", "Conv2D", "Relu"],
+    ),
 }
 
 
@@ -159,3 +173,36 @@ def test_a_batch_of_unknown_size_is_told_of_the_kernels() -> None:
     assert ops(ours(graph).graph) == ["FusedPadConv2D", "Relu"]
     assert "one image at a time" in ours(graph).notes[0]
     assert ours(network(*pad("x"), conv("norm", "padded, w"))).notes == []
+
+
+def in_bfloat16(*middle: str) -> Graph:
+    """A convolution of `padded`, which `middle` makes of `half`, in bfloat16."""
+    graph = network(
+        "half = Cast(x) SrcT=float32",
+        "w16 = Cast(w) SrcT=float32",
+        *middle,
+        conv("conv", "padded, w16"),
+        "norm = Cast(conv) DstT=float32",
+    )
+    for name, key in (("half", "DstT"), ("w16", "DstT"), ("padded", "T"), ("conv", "T"), ("norm", "SrcT")):
+        graph.nodes[name].attr[key].type = dtype_number_of("bfloat16")
+    return graph
+
+
+def test_bfloat16() -> None:
+    """FusedPadConv2D takes it, FusedResizeAndPadConv2D does not."""
+    assert ops(assert_agrees(in_bfloat16(*pad("half")))) == ["Cast", "Cast", "FusedPadConv2D", "Cast", "Relu"]
+    resized = in_bfloat16(RESIZE[0], "padded = ResizeBilinear(half, size) align_corners=false")
+    assert "ResizeBilinear" in ops(ours(resized).graph)
+
+
+def test_time_grows_with_the_graph() -> None:
+    """With the square of its size, it would be 20 seconds."""
+    layers = []
+    for i in range(5000):
+        layers += [f"r{i} = ResizeBilinear({f'c{i - 1}' if i else 'x'}, size)", conv(f"c{i}", f"r{i}, w3")]
+    graph = network("size = Const int32[2]: 8 8", "w3 = Const float32[3,3,3,3] ~9", *layers, "norm = Relu(c4999)")
+    start = time.process_time()
+    found = fuse_resize_and_conv(graph)
+    assert sum(node.op == "FusedResizeAndPadConv2D" for node in found.nodes.values()) == 5000
+    assert time.process_time() - start < 8

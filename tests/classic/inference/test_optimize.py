@@ -21,7 +21,15 @@ from tests.classic.inference.harness import (
     tf,
     theirs,
 )
-from tests.classic.inference.networks import branching, built, looping, looping_over_batch_norms, mobile_net, upscaling
+from tests.classic.inference.networks import (
+    branching,
+    built,
+    looping,
+    looping_over_batch_norms,
+    looping_over_resizes,
+    mobile_net,
+    upscaling,
+)
 from tests.graph_transform_tool.harness import tally
 
 
@@ -40,6 +48,10 @@ def test_networks_of_tensorflow(network: Callable[[tf.Tensor], tf.Tensor], versi
 def test_networks_that_the_original_breaks(network: Callable[[tf.Tensor], tf.Tensor], version: int) -> None:
     found = assert_better(built(network, version))
     assert not {"CheckNumerics", "FusedBatchNormV3", "Rsqrt"} & set(ops(found))
+
+
+def test_a_resize_in_a_loop_without_constants() -> None:
+    assert "FusedResizeAndPadConv2D" in ops(assert_better(built(looping_over_resizes, 1)))
 
 
 def test_a_network_without_checks_is_the_same() -> None:

@@ -1,10 +1,14 @@
 """Dilated convolutions are spread as the original spreads them; where it shifts or breaks the result, ours does not."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
+from mobile_export.graph_transform_tool.transforms.flatten_atrous_conv import flatten_atrous_conv
 from tests.graph_text import parse
 from tests.graph_transform_tool import small_graphs
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better
@@ -185,10 +189,29 @@ def test_better_control_edges_and_types_stay() -> None:
     assert (list(found.nodes["y"].input), list(expected.nodes["y"].input)) == (["x", "w", "^e"], ["x", "w"])
 
 
+def test_all_weights_together_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for the larger of two."""
+    second = "\n".join(line for line in ATROUS.splitlines() if not line.startswith(("x", "input", "output")))
+    renamed = re.sub(r"\b(block|pads|s|w|c|crops|y)\b(?!=)", r"\1_2", second).replace("(x,", "(r,")
+    renamed = renamed.replace("2,2,2,3", "2,2,3,3")
+    graph = parse(ATROUS.replace("output y = y:0", "r = Relu(y)\n" + renamed + "\noutput y = y_2:0"))
+    assert "c_2" not in agree(graph, CALL).nodes
+    room = ours(graph, CALL).constants["w_2"].nbytes
+    monkeypatch.setattr(sys.modules[flatten_atrous_conv.__module__], "memory_limit", lambda _: room)
+    found = ours(graph, CALL)
+    assert ("c" in found.nodes) != ("c_2" in found.nodes)
+
+
 def test_absurd_rates_stay() -> None:
     graph = parse(ATROUS.replace("block = Const int32[2]: 2 2", "block = Const int32[2]: 2000000000 2000000000"))
     graph.constants["pads"] = np.array([[1000000000, 1000000000]] * 2, np.int32)
     graph.constants["crops"] = np.zeros((2, 2), np.int32)
     assert stays(ours(graph, CALL), graph)
     graph.constants["block"] = np.array([0, 2], np.int32)
+    assert stays(ours(graph, CALL), graph)
+
+
+def test_weights_without_an_element_stay() -> None:
+    graph = parse(ATROUS.replace("1 2 1 2", "0 0 0 0").replace("0 1 0 1", "1 1 1 1"))
+    graph.constants["w"] = np.zeros((0, 0, 2, 3), np.float32)
     assert stays(ours(graph, CALL), graph)

@@ -7,7 +7,7 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
 from tests.graph_text import parse
 from tests.graph_transform_tool import small_graphs
-from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, theirs
+from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better
 from tests.graph_transform_tool.original import OriginalError
 from tests.graph_transform_tool.tf_graphs import graph_of, tf, tf1
 
@@ -74,13 +74,30 @@ def test_what_the_original_leaves(change: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("shape", ["[]", "[1,1,1,3]", "[1]", "[3,1]"])
-def test_factors_of_another_shape_are_an_error(shape: str) -> None:
+def test_better_factors_that_are_broadcast_are_no_batch_norm(shape: str) -> None:
     graph = parse(CONV.replace("float32[3]", f"float32{shape}").replace("float32[1,6,5,2]", "float32[1,6,4,2]"))
-    with pytest.raises(OriginalError, match="Mul constant input to batch norm has bad shape"):
-        theirs(graph, "fold_batch_norms")
-    with pytest.raises(ModelError, match=r"node 'y': Mul constant input to batch norm has bad shape.* to be \[3\]"):
-        ours(graph, "fold_batch_norms")
-    assert ours(graph, "fold_batch_norms(ignore_errors=true)").nodes.keys() == graph.nodes.keys()
+    found, expected = ours_is_better(graph, "fold_batch_norms")
+    assert isinstance(expected, OriginalError)
+    assert "Mul constant input to batch norm has bad shape" in str(expected)
+    assert found.nodes == graph.nodes
+    assert all(found.constants[name] is value for name, value in graph.constants.items())
+
+
+def test_better_a_scalar_beside_a_batch_norm() -> None:
+    """The error of the original ends the pipeline before the batch norm is folded."""
+    text = CONV.replace(
+        "y = Mul(c, s)",
+        """m = Mul(c, s)
+v = Const float32[1,1,3,3] ~3
+r = Relu(m)
+d = Conv2D(r, v) padding=SAME strides=[1,1,1,1]
+h = Const float32[]: 0.5
+y = Mul(d, h)""",
+    )
+    found, expected = ours_is_better(parse(text), "fold_batch_norms")
+    assert isinstance(expected, OriginalError)
+    assert found.nodes.keys() == {"x", "w", "m", "r", "v", "d", "h", "y"}
+    assert right(found, parse(text))
 
 
 def test_one_of_two_branches_in_one_run() -> None:

@@ -1,7 +1,7 @@
 """Constants are folded as the original folds them, up to a counter in names, and defaults that it adds."""
 
 import re
-import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -11,8 +11,9 @@ import pytest
 from mobile_export import session as session_module
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, control_inputs, data_inputs
+from mobile_export.graph_transform_tool import memory
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.graph_transform_tool.transforms.fold_constants import fold_constants
+from mobile_export.protos import NodeDef
 from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 from tests.graph_transform_tool import small_graphs
@@ -371,7 +372,7 @@ def test_huge_values_are_never_computed() -> None:
 
 
 def test_values_that_fill_the_memory_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[fold_constants.__module__], "LARGEST_FILL", 100)
+    monkeypatch.setattr(memory, "LARGEST_FILL", 100)
     graph = parse("""
     x = Placeholder float32[50]
     d = Const int32[1]: 50
@@ -494,7 +495,34 @@ def test_what_lies_behind_a_foreign_operator_in_a_loop_is_left() -> None:
     assert "Sqrt" not in {node.op for node in found.nodes.values()}
 
 
-def test_how_many_nodes_a_constant_waits_for_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[fold_constants.__module__], "MOST_WAITS", 1)
-    graph = parse(SUM.replace("Add(a, b)", "Add(a, b, ^x, ^e)\ne = Relu(x)"))
-    assert "sum" in ours(graph, "fold_constants").nodes
+def waiting(constants: int, waits: int) -> Graph:
+    """A chain of constants, the first of which waits for `waits` nodes; each of them is read."""
+    lines = ["x = Placeholder float32[]", "w = Const float32[]: 1", "input x = x:0", "output y = y:0"]
+    lines += [f"n{i} = NoOp(^x)" for i in range(waits)]
+    lines += [f"i{i} = Identity({f'i{i - 1}' if i else 'w'})" for i in range(constants)]
+    lines += [f"r{i} = Mul(x, i{i})" for i in range(constants)]
+    graph = parse("\n".join([*lines, f"y = AddN({', '.join(f'r{i}' for i in range(constants))}) N={constants}"]))
+    graph.nodes["i0"].input.extend(f"^n{i}" for i in range(waits))
+    return graph
+
+
+def test_how_many_nodes_the_constants_wait_for_is_bounded() -> None:
+    assert len(ours(waiting(3, 5000), "fold_constants").nodes["i2/_2__cf__2"].input) == 5000
+    with pytest.raises(ModelError, match=r"^fold_constants: what stays would have to wait for more than 500000 nodes"):
+        ours(waiting(1010, 1000), "fold_constants")
+
+
+def test_a_long_chain_of_constants_takes_no_longer_for_what_its_first_waits_for() -> None:
+    graph = waiting(1, 1000)
+    for i in range(50_000):
+        graph.nodes[f"i{i + 1}"] = NodeDef(name=f"i{i + 1}", op="Identity", input=[f"i{i}"])
+    graph.nodes["r0"].input[1] = "i50000"
+    started = time.process_time()
+    assert len(ours(graph, "fold_constants").nodes["i50000/_0__cf__0"].input) == 1000
+    assert time.process_time() - started < 5
+
+
+def test_what_the_attribute_of_colocation_holds_besides_stays() -> None:
+    graph = parse(SUM)
+    graph.nodes["y"].attr["_class"].list.s.extend([b"loc:@sum", b"other"])
+    assert ours(graph, "fold_constants").nodes["y"].attr["_class"].list.s[:] == [b"other"]

@@ -101,11 +101,11 @@ def test_in_a_branch_it_runs_only_there(tmp_path: Path) -> None:
 
 def test_a_range_that_is_none(tmp_path: Path) -> None:
     text = f"freeze_requantization_ranges({write(tmp_path / 'log', ';range__print__;__requant_min_max:[nan][1e39]')})"
-    tally(text, "better")
     expected = theirs(parse(TEXT), text)
     assert not np.isfinite(values(expected, "range")).any()
     with pytest.raises(TargetError, match="log, line 1: the range is not finite"):
         ours(parse(TEXT), text)
+    tally(text, "better")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,11 @@ def test_errors(tmp_path: Path) -> None:
             theirs(parse(TEXT), f"freeze_requantization_ranges{parameters}")
         with pytest.raises(TargetError, match=f"^freeze_requantization_ranges: .*{error}"):
             ours(parse(TEXT), f"freeze_requantization_ranges{parameters}")
+
+
+def test_a_path_with_a_nul_is_an_error() -> None:
+    with pytest.raises(TargetError, match=r"^freeze_requantization_ranges: min_max_log_file: 'a\\x00b' has a NUL"):
+        ours(parse(TEXT), 'freeze_requantization_ranges(min_max_log_file="a\0b")')
 
 
 @pytest.mark.parametrize("percentile", ["-1", "101", "1e39"])

@@ -1,5 +1,6 @@
 """strip_unused_nodes beside the original's."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -131,6 +132,22 @@ def test_an_input_of_which_other_outputs_are_read_is_refused() -> None:
         import_tensorflow().import_graph_def(expected.to_graph_def())
     with pytest.raises(ModelError, match="'s' cannot become a Placeholder, since its output 's:1'"):
         ours(graph, "strip_unused_nodes")
+
+
+def test_many_inputs_take_no_longer_each() -> None:
+    lines = [f"a{i} = Const float32[]: 1\ni{i} = Identity(a{i})\ninput i{i} = i{i}:0" for i in range(4000)]
+    lines.append(f"y = AddN({', '.join(f'i{i}' for i in range(4000))}) N=4000\noutput y = y:0")
+    graph = parse("\n".join(lines))
+    started = time.process_time()
+    found = ours(graph, "strip_unused_nodes")
+    assert time.process_time() - started < 5
+    assert sum(node.op == "Placeholder" for node in found.nodes.values()) == 4000
+
+
+def test_another_output_that_an_input_alone_read_is_no_hindrance() -> None:
+    text = "x = Placeholder float32[4]\na = Const int32[]: 0\ns = Split(a, x) num_split=2\nr = Relu(s:1)\ny = Add(s, r)"
+    found = ours(as_inputs(parse(text + "\noutput y = y"), "s:0", "r:0"), "strip_unused_nodes")
+    assert {name: node.op for name, node in found.nodes.items()} == {"s": "Placeholder", "r": "Placeholder", "y": "Add"}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
 from mobile_export.errors import ModelError
-from mobile_export.manifest import artifact_hash, artifact_size, files_of, sha256_of
 
 
 @pytest.fixture

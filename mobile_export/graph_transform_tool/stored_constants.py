@@ -10,7 +10,7 @@ from mobile_export.graph_transform_tool.weights import blocks, elementwise, valu
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import Array, dtype_named, dtype_number_of
 
-QUINT8 = dtype_named("quint8")
+QUINT8_DTYPE = dtype_named("quint8")
 LEVELS = 255
 """Steps between the smallest and the largest quint8."""
 SMALLEST_STEP = np.finfo(np.float32).tiny
@@ -29,7 +29,7 @@ class Stored(NamedTuple):
     high: np.float32
 
 
-def dequantize(graph: Graph, stored: Mapping[str, Stored], suffixes: tuple[str, str, str], mode: str) -> Graph:
+def store_constants(graph: Graph, stored: Mapping[str, Stored], suffixes: tuple[str, str, str], mode: str) -> Graph:
     """Replace constants:
 
         w = Const  =>  w = Dequantize(w…, w…, w…)
@@ -95,4 +95,4 @@ def _levels(values: Array, low: float, scale: float) -> Array:
         levels = scaled.astype(np.int16)  # truncates
         levels -= zero
         np.minimum(levels, LEVELS, out=quantized[place], casting="unsafe")
-    return quantized.view(QUINT8)
+    return quantized.view(QUINT8_DTYPE)
