@@ -5,7 +5,18 @@ from collections.abc import Collection, Iterable
 
 from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
+from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.protos import NodeDef
+
+
+def require_outputs(graph: Graph, parameters: Parameters) -> None:
+    """Refuse to drop what no output needs when there are no outputs: nothing would stay.
+
+    Raises:
+        TargetError: there are none.
+    """
+    if not graph.outputs:
+        raise parameters.error("no outputs are named, so that nothing would stay; name them")
 
 
 def remove(graph: Graph, names: Iterable[str], keep: str) -> None:

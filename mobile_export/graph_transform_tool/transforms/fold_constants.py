@@ -8,6 +8,7 @@ from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.memory import memory_limit
+from mobile_export.graph_transform_tool.removal import require_outputs
 from mobile_export.graph_transform_tool.static_shapes import inferred
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.waits import Waits
@@ -40,6 +41,7 @@ def fold_constants(graph: Graph, parameters: Parameters) -> Graph:
     Raises:
         ModelError: an input is no placeholder, a kernel refuses, or the constants would fill the memory.
     """
+    require_outputs(graph, parameters)
     graph = graph.copy()
     clear = parameters.boolean("clear_output_shapes", True)
     inputs = {node_name(spec.tensor) for spec in graph.inputs}
@@ -55,6 +57,8 @@ def fold_constants(graph: Graph, parameters: Parameters) -> Graph:
     for spec in reversed(graph.inputs):  # the tool's order, on which overlapping matches of later transforms hang
         name = node_name(spec.tensor)
         graph.nodes[name] = graph.nodes.pop(name)
+    for node in graph.nodes.values():  # `x:0`, after which later transforms name what they add
+        node.input[:] = [canonical(tensor) if node_name(tensor) in inputs else tensor for tensor in node.input]
     update_colocations(graph)
     return graph
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.colocation import update_colocations
+from mobile_export.graph_transform_tool.removal import require_outputs
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.protos import NodeDef
 from mobile_export.tensors import write_shape
@@ -18,8 +19,11 @@ def strip_unused_nodes(graph: Graph, parameters: Parameters) -> Graph:
     An input that is no Placeholder becomes one, of the type and shape that are given: for it by `name`, `type_for_name`
     and `shape_for_name`, or for all by `type` (float, where nothing is said) and `shape` (a scalar's).
     """
+    require_outputs(graph, parameters)
     for shape in (*parameters.all("shape"), *parameters.all("shape_for_name")):
         parameters.shape(shape)  # a wrong one is said also where no input needs it
+    for dtype in (*parameters.all("type"), *parameters.all("type_for_name")):
+        parameters.dtype(dtype)
     graph = graph.copy()
     graph.prune()
     replaced = set[str]()

@@ -62,8 +62,8 @@ def sources(graph: Graph, name: str) -> list[str]:
 
 def test_a_sum_of_constants() -> None:
     found = folds(parse(SUM), order=True)
-    assert list(found.nodes) == ["y", "sum/_0__cf__0", "x"]
-    assert found.nodes["y"].input[:] == ["sum/_0__cf__0", "x"]
+    assert list(found.nodes) == ["y", "sum/_0__cf__0", "x:0"]
+    assert found.nodes["y"].input[:] == ["sum/_0__cf__0", "x:0"]
 
 
 def test_names_with_ports() -> None:
