@@ -36,7 +36,7 @@ OPTIMIZE = (
         f"{OPTIMIZE} quantize_weights",
         f"{OPTIMIZE} quantize_weights quantize_nodes strip_unused_nodes",
         f"{OPTIMIZE} quantize_nodes quantize_weights strip_unused_nodes",
-        "strip_unused_nodes remove_nodes(op=Identity) merge_duplicate_nodes obfuscate_names",
+        "strip_unused_nodes remove_nodes(op=Identity) obfuscate_names",
     ],
 )
 def test_the_same_nodes(transforms: str) -> None:
