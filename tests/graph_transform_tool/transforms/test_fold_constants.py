@@ -62,7 +62,7 @@ def sources(graph: Graph, name: str) -> list[str]:
 
 def test_a_sum_of_constants() -> None:
     found = folds(parse(SUM), order=True)
-    assert list(found.nodes) == ["y", "sum/_0__cf__0", "x:0"]
+    assert list(found.nodes) == ["y", "sum/_0__cf__0", "x"]
     assert found.nodes["y"].input[:] == ["sum/_0__cf__0", "x:0"]
 
 
