@@ -47,7 +47,9 @@ def transform(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], calls
     notes: list[str] = []
     for call in calls:
         notes += [f"{call.name}: has no parameter {name!r}; ignored" for name in unknown_parameters(call)]
-        graph = run_call(call, graph, notes.append)
+        before, graph = graph, run_call(call, graph, notes.append)
+        if graph is not before and graph.same_as(before):
+            notes.append(f"{call.name}: changed nothing")
     return Transformed(graph, tuple(notes))
 
 

@@ -60,6 +60,15 @@ def test_an_output_may_be_renamed(model: Path) -> None:
     assert read_graph(changes.path).graph.nodes.keys() == {"x", "w", "read", "answer"}
 
 
+def test_it_is_said_what_changed_nothing(model: Path) -> None:
+    assert list(run(model, "remove_nodes(op=Identiti) remove_nodes(op=Identity)").notes) == [
+        "remove_nodes: changed nothing"
+    ]
+    assert list(run(model, "remove_nodes(op=Identity)", "--inputs=X").notes) == [
+        "the graph has no input 'X'; passed over"
+    ]
+
+
 def test_text_in_and_text_out(model: Path) -> None:
     run(model, "sort_by_execution_order", "--output_as_text")
     text = model.with_name("out.pb")
