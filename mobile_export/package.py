@@ -48,6 +48,14 @@ def open_package(path: Path) -> dict[str, memoryview]:
     return {name: view[start:end] for name, start, end in _directory(path, view)}
 
 
+def is_package(path: Path) -> bool:
+    """Whether the file at `path` is a package, whatever lies in it."""
+    try:
+        return bool(open_package(path))
+    except ModelError:
+        return False
+
+
 def _directory(path: Path, view: memoryview) -> list[tuple[str, int, int]]:
     end = len(view) - _FOOTER.size
     start = _FOOTER.unpack(view[end:])[0] if end >= 0 else -1

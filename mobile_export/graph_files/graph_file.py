@@ -14,6 +14,7 @@ from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import parse_graph_def
 from mobile_export.graph_files.message_file import check_size
 from mobile_export.graph_files.message_text import parse_text
+from mobile_export.package import is_package
 from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
 from mobile_export.tensors import Array
 
@@ -122,6 +123,8 @@ def _from_binary(path: Path, data: memoryview) -> tuple[GraphDef | MetaGraphDef,
         nodes = parsed.graph_def.node if isinstance(parsed, MetaGraphDef) else parsed.node
         if nodes and all(node.name and node.op for node in nodes):
             return parsed, values
+    if is_package(path):
+        raise ModelError(f"{path}: no GraphDef, but a memory-mapped one, an app's file; name the graph it was made of")
     raise ModelError(f"{path}: neither a GraphDef nor a MetaGraph, or cut short{hint(bytes(data[:64]), 'it')}")
 
 

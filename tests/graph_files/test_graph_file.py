@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from mobile_export.errors import ModelError
 from mobile_export.graph_files.graph_file import looks_like_a_graph, read_graph, read_restore_op
 from mobile_export.graph_files.message_file import LARGEST
+from mobile_export.package import write_package
 from mobile_export.protos import GraphDef, MetaGraphDef, SaverDef
 from mobile_export.tensors import dtype_number
 
@@ -206,3 +207,12 @@ def test_saver_files_that_restore_nothing(content: bytes, tmp_path: Path) -> Non
     (tmp_path / "saver").write_bytes(content)
     with pytest.raises(ModelError, match=r"saver: no SaverDef, or one that restores nothing"):
         read_restore_op(tmp_path / "saver")
+
+
+def test_a_memory_mapped_graph_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "graph.mmpb"
+    write_package(
+        path, [("memmapped_package://w", bytes(range(256)) * 64, True), ("memmapped_package://.", b"", False)]
+    )
+    with pytest.raises(ModelError, match=r"graph\.mmpb: no GraphDef, but a memory-mapped one.*name the graph it was"):
+        read_graph(path)
