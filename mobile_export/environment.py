@@ -13,6 +13,8 @@ CONVERT = (
     "ai-edge-litert",
     "litert-quantizer",
     "google-crc32c",
+    "pillow",
+    "rapidfuzz",
 )
 """Packages of the `convert` extra."""
 CORE = ("numpy", "pydantic", "rich", "typer")

@@ -17,6 +17,7 @@ from mobile_export.errors import MissingToolError
 
 if TYPE_CHECKING:
     from google.protobuf.message import DecodeError
+    from tensorflow.core.example.example_pb2 import Example
     from tensorflow.core.framework.attr_value_pb2 import AttrValue, NameAttrList
     from tensorflow.core.framework.function_pb2 import FunctionDef, FunctionDefLibrary
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _PACKAGES = (
     "tensorflow",
     "tensorflow.core",
+    "tensorflow.core.example",
     "tensorflow.core.framework",
     "tensorflow.core.protobuf",
     "tensorflow.core.util",
@@ -45,6 +47,7 @@ _MESSAGES = {
     "AttrValue": "framework.attr_value",
     "BundleEntryProto": "protobuf.tensor_bundle",
     "BundleHeaderProto": "protobuf.tensor_bundle",
+    "Example": "example.example",
     "FunctionDef": "framework.function",
     "FunctionDefLibrary": "framework.function",
     "GraphDef": "framework.graph",
@@ -70,6 +73,7 @@ __all__ = [
     "BundleEntryProto",
     "BundleHeaderProto",
     "DecodeError",
+    "Example",
     "FunctionDef",
     "FunctionDefLibrary",
     "GraphDef",

@@ -1,18 +1,19 @@
 """Running one built file by hand."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mobile_export import workers
-from mobile_export.data import read_samples
-from mobile_export.data.conform import conform
+from mobile_export.data import Wanted, read_samples
 from mobile_export.errors import NotRunnableError, OutputError, TargetError
 from mobile_export.formats import FORMATS
 from mobile_export.graph import TensorSpec
-from mobile_export.runner import run_samples
-from mobile_export.samples import Samples, save_samples
+from mobile_export.runner import Edge, run_samples
+from mobile_export.samples import Samples, save_samples, store_samples
+from mobile_export.target import DataSource
 from mobile_export.tensors import Array
 
 SHOWN = 5
@@ -66,18 +67,20 @@ def run_file(path: Path, data: Path, samples: int | None, save: Path | None) -> 
 def _run(format_name: str, path: Path, data: Path, samples: int | None) -> Run:
     """In a worker: a damaged file may end the process that loads it."""
     runner = FORMATS[format_name].open(path)
-    inputs = read_samples(data, [edge.name for edge in runner.inputs], samples)
-    conform(data, inputs, [_real(edge.name, edge.dtype, edge.shape, edge.scale) for edge in runner.inputs])
-    try:
-        answers = run_samples(runner, inputs)
-    except NotRunnableError as error:
-        raise NotRunnableError(f"{path}: {error}") from error
-    return Run(FORMATS[format_name].runtime, len(next(iter(inputs.values()))), answers)
+    wanted = Wanted(tuple(_real(edge) for edge in runner.inputs))
+    count, drawn = read_samples(DataSource(source=data, samples=samples), wanted)
+    with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder:
+        inputs = store_samples(Path(folder, "inputs"), count, drawn)
+        try:
+            answers = run_samples(runner, inputs)
+        except NotRunnableError as error:
+            raise NotRunnableError(f"{path}: {error}") from error
+    return Run(FORMATS[format_name].runtime, count, answers)
 
 
-def _real(name: str, dtype: str, shape: tuple[int, ...] | None, scale: float | None) -> TensorSpec:
+def _real(edge: Edge) -> TensorSpec:
     """What is fed: real values where the edge is quantized."""
-    return TensorSpec(name, name, dtype if scale is None else "float32", shape)
+    return TensorSpec(edge.name, edge.name, edge.dtype if edge.scale is None else "float32", edge.shape)
 
 
 def _save(path: Path, answers: Samples) -> None:

@@ -77,6 +77,19 @@ class Shaped(Protocol):
 def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
     """Run every sample; real values in and out, outputs stacked on the first axis.
 
+    Raises:
+        ModelError: an output does not have one entry a sample, or another size for each.
+    """
+    pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
+    for answers in run_batches(runner, samples):
+        for name, answer in answers.items():
+            pieces[name].append(answer)
+    return {name: _stacked(name, parts) for name, parts in pieces.items()}
+
+
+def run_batches(runner: Runner, samples: Mapping[str, Array]) -> Iterator[Samples]:
+    """Run every sample, and give the answers to one batch after the other; real values in and out.
+
     The last batch is padded by repeating its last sample, and the padding's answers are dropped. Where the batch is
     dynamic and an output does not begin with it (time first, say), samples are run one by one.
 
@@ -85,34 +98,42 @@ def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
     """
     fixed = any(edge.shape and edge.shape[0] > 1 for edge in runner.inputs)
     if not fixed and any(edge.shape and edge.shape[0] >= 0 for edge in runner.outputs):
-        return _run(runner, samples, most=1)
+        yield from _run(runner, samples, most=1)
+        return
+    answers = _run(runner, samples, MAX_BATCH)
     try:
-        return _run(runner, samples, MAX_BATCH)
+        first = next(answers)  # all batches are of one form: what the first one shows holds for all
     except _NotBatched:
         if fixed:
             raise
-        return _run(runner, samples, most=1)
+        yield from _run(runner, samples, most=1)
+        return
+    yield first
+    yield from answers
 
 
 class _NotBatched(ModelError):
     """An output's first dimension is not the batch."""
 
 
-def _run(runner: Runner, samples: Mapping[str, Array], most: int) -> Samples:
-    pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
+def _run(runner: Runner, samples: Mapping[str, Array], most: int) -> Iterator[Samples]:
     for wanted, size, batch in batches(runner.inputs, samples, most):
         answers = runner({edge.name: edge.quantize(batch[edge.name]) for edge in runner.inputs})
-        for edge in runner.outputs:
-            answer = edge.dequantize(answers[edge.name])
-            if answer.ndim == 0 or len(answer) != size:
-                if size > 1:
-                    raise _NotBatched(
-                        f"output {edge.name!r} has shape {list(answer.shape)} for a batch of {size}: "
-                        "its first dimension is not the batch; give the inputs a batch of 1 in [[model.inputs]]"
-                    )
-                answer = answer[None]
-            pieces[edge.name].append(answer[:wanted])
-    return {name: _stacked(name, parts) for name, parts in pieces.items()}
+        yield {edge.name: _rows(edge, answers[edge.name], size)[:wanted] for edge in runner.outputs}
+
+
+def _rows(edge: Edge, answer: Array, size: int) -> Array:
+    """What one output answered to a batch of `size`, in real values, one row a sample."""
+    real = edge.dequantize(answer)
+    if real.ndim > 0 and len(real) == size:
+        return real
+    if size > 1:
+        raise _NotBatched(
+            f"output {edge.name!r} has shape {list(real.shape)} for a batch of {size}: "
+            "its first dimension is not the batch; give the inputs a batch of 1 in [[model.inputs]]"
+        )
+    row: Array = real[None]
+    return row
 
 
 def _stacked(name: str, parts: list[Array]) -> Array:

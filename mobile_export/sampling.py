@@ -1,19 +1,18 @@
 """The samples of a build: those that the target brings, or random ones."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mobile_export.data import read_samples
-from mobile_export.data.conform import conform
+from mobile_export.data import Wanted, read_samples
 from mobile_export.data.preprocess import Recipes, largest_raw, preprocess, problem
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name
 from mobile_export.runner import Edge, run_samples
-from mobile_export.samples import Samples, save_samples
+from mobile_export.samples import Samples, save_samples, store_samples
 from mobile_export.session import PROBE_SECONDS, Session
 from mobile_export.target import Target
 from mobile_export.tensors import Array
@@ -32,13 +31,16 @@ LARGEST = 1 << 28
 PARITY_SAMPLES = 128
 """Data samples on which answers are compared value by value."""
 
+CALIBRATION, EVALUATION = "calibration", "evaluation"
+"""Folders of stored samples."""
+
 
 def gather(target: Target, served: Graph, folder: Path) -> Samples:
-    """Read and check all data; save it by role, for calibration as the files take it, otherwise as it came.
+    """Read and check all data; store it by role, for calibration as the files take it, otherwise as it came.
 
     Args:
         served: the network with its public inputs; random samples are tried on it.
-        folder: gets calibration.npz, evaluation.npz and parity.npz, as far as there is data.
+        folder: gets calibration/, evaluation/ and parity.npz, as far as there is data.
 
     Returns:
         The samples on which answers are compared, as they came.
@@ -47,27 +49,48 @@ def gather(target: Target, served: Graph, folder: Path) -> Samples:
         ModelError: data does not fit the model, or random samples cannot be drawn for it.
     """
     shapes = {spec.name: spec.shape for spec in target.model.inputs if spec.shape is not None}
-    inputs = [replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in served.inputs]
+    inputs = tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in served.inputs)
     recipes = target.model.preprocessing
     _refuse_preprocessing(target, inputs)
-    names = [spec.name for spec in inputs]
     calibration, evaluation = target.data.calibration, target.data.evaluation
     parity: Samples | None = None
     if calibration is not None:
-        drawn = read_samples(calibration.source, names, calibration.samples, calibration.seed)
-        conform(calibration.source, drawn, inputs, recipes)
-        save_samples(folder / "calibration.npz", ready(drawn, outside(target), inputs))
-        parity = drawn
+        count, drawn = read_samples(calibration, Wanted(inputs, raw=recipes))
+        first: list[Samples] = []
+        store_samples(folder / CALIBRATION, count, _made_ready(drawn, first, outside(target), inputs))
+        parity = _joined(first)
     if evaluation is not None:
-        drawn = read_samples(evaluation.source, [*names, evaluation.labels], evaluation.samples, evaluation.seed)
-        conform(evaluation.source, drawn, inputs, recipes)
-        save_samples(folder / "evaluation.npz", drawn)
-        parity = {name: drawn[name] for name in names}
+        count, drawn = read_samples(evaluation, Wanted(inputs, evaluation.labels, recipes, _classes(target)))
+        stored = store_samples(folder / EVALUATION, count, drawn)
+        parity = {spec.name: np.array(stored[spec.name][:PARITY_SAMPLES]) for spec in inputs}
     if parity is None:
         parity = _random_samples(served, inputs, recipes)
-    parity = {name: array[:PARITY_SAMPLES] for name, array in parity.items()}
     save_samples(folder / "parity.npz", parity)
     return parity
+
+
+def _classes(target: Target) -> tuple[str, ...] | None:
+    """What the classes of the scored output are called, where a file says it."""
+    evaluation = target.data.evaluation
+    scored = [o for o in target.model.outputs if evaluation is None or evaluation.output in (None, o.name)]
+    file = scored[0].labels if scored else None
+    return tuple(file.read_text(encoding="utf-8", errors="replace").splitlines()) if file else None
+
+
+def _made_ready(
+    drawn: Iterable[Samples], first: list[Samples], recipes: Recipes, inputs: Sequence[TensorSpec]
+) -> Iterator[Samples]:
+    """Batches as the files take them; `first` gets as many of them as came as answers are compared on."""
+    seen = 0
+    for batch in drawn:
+        if seen < PARITY_SAMPLES:
+            first.append({name: array[: PARITY_SAMPLES - seen] for name, array in batch.items()})
+        seen += len(next(iter(batch.values())))
+        yield ready(batch, recipes, inputs)
+
+
+def _joined(batches: Sequence[Samples]) -> Samples:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def outside(target: Target) -> Recipes:

@@ -8,8 +8,8 @@ import pytest
 
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph
-from mobile_export.samples import load_samples
-from mobile_export.sampling import PARITY_SAMPLES, PROBES, gather
+from mobile_export.samples import load_samples, map_samples
+from mobile_export.sampling import CALIBRATION, EVALUATION, PARITY_SAMPLES, PROBES, gather
 from mobile_export.target import Target
 from tests.formats.tf_graphs import make_graph, weights
 
@@ -110,12 +110,15 @@ def test_data_is_checked_and_saved_by_role(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=x, label=np.zeros(300, np.int64))
     source = str(tmp_path / "data.npz")
     described = target(calibration={"source": source, "samples": 10}, evaluation={"source": source})
-    samples = gather(described, graph, tmp_path)
+    (tmp_path / "work").mkdir()
+    samples = gather(described, graph, tmp_path / "work")
     np.testing.assert_array_equal(samples["x"], x[:PARITY_SAMPLES])
-    assert load_samples(tmp_path / "calibration.npz")["x"].shape == (10, 4)
-    assert load_samples(tmp_path / "evaluation.npz").keys() == {"x", "label"}
+    assert map_samples(tmp_path / "work" / CALIBRATION)["x"].shape == (10, 4)
+    evaluation = map_samples(tmp_path / "work" / EVALUATION)
+    assert evaluation.keys() == {"x", "label"}
+    np.testing.assert_array_equal(evaluation["x"], x)
     np.savez(tmp_path / "data.npz", x=x[:, :3], label=np.zeros(300, np.int64))
-    with pytest.raises(ModelError, match=r"array 'x' has shape \[10, 3\] and the model takes \[samples,4\]"):
+    with pytest.raises(ModelError, match=r"array 'x' has shape \[samples,3\] and the model takes \[samples,4\]"):
         gather(described, graph, tmp_path)
 
 

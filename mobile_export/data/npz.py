@@ -1,52 +1,49 @@
-"""NumPy archives."""
+"""NumPy archives: one array a public input, and one of labels."""
 
-import lzma
 import zipfile
-import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
-import numpy as np
-
+from mobile_export.data.dataset import Dataset, Wanted, path_of
+from mobile_export.data.stored_array import DAMAGE, StoredArray, StoredArrays
 from mobile_export.errors import ModelError
-from mobile_export.samples import Samples
+from mobile_export.target import DataSource
+
+_SUFFIX = ".npy"
 
 
 class Npz:
-    """An `.npz` with one array per public input, samples along the first axis."""
+    """An `.npz`, compressed or not, with samples along the first axis of every array."""
 
-    def detect(self, path: Path) -> bool:
-        return path.suffix == ".npz"
+    tools: Sequence[str] = ()
 
-    def read(self, path: Path, names: list[str], count: int | None, seed: int) -> Samples:
-        """Pickled objects are refused: they are code."""
+    def detect(self, source: DataSource) -> bool:
+        return isinstance(source.source, Path) and source.source.suffix == ".npz" and source.source.is_file()
+
+    def files(self, source: DataSource) -> list[Path]:
+        return [path_of(source)]
+
+    def open(self, source: DataSource, wanted: Wanted) -> Dataset:
+        path = path_of(source)
         try:
-            with path.open("rb") as file:
-                samples = _arrays(path, file, names)
-        except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+            with zipfile.ZipFile(path) as archive:
+                sizes = {info.filename: info.file_size for info in archive.infolist()}
+        except DAMAGE as error:
             raise ModelError(f"{path}: cannot be read as .npz: {error}") from error
-        lengths = {name: len(array) if array.ndim else 0 for name, array in samples.items()}
-        if len(set(lengths.values())) != 1 or 0 in lengths.values():
-            raise ModelError(
-                f"{path}: needs the same number of samples in every array, and at least one; it has {lengths}"
-            )
-        return _draw(samples, count, seed)
+        held = [name.removesuffix(_SUFFIX) for name in sizes if name.endswith(_SUFFIX)]
+        missing = [name for name in wanted.names if name not in held]
+        if missing:
+            holds = ", ".join(map(repr, held)) or "nothing"
+            raise ModelError(f"{path}: has no array {missing[0]!r}; it holds {holds}")
+        members = {name: name + _SUFFIX for name in wanted.names}
+        arrays = [StoredArray.look(n, path, partial(_member, path, m), sizes[m]) for n, m in members.items()]
+        return StoredArrays(path, arrays)
 
 
-def _arrays(path: Path, file: BinaryIO, names: list[str]) -> Samples:
-    archive = np.load(file, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ModelError(f"{path}: cannot be read as .npz: it is a single .npy array")
-    missing = [name for name in names if name not in archive.files]
-    if missing:
-        held = ", ".join(map(repr, archive.files)) or "nothing"
-        raise ModelError(f"{path}: has no array {missing[0]!r}; it holds {held}")
-    return {name: archive[name] for name in names}
-
-
-def _draw(samples: Samples, count: int | None, seed: int) -> Samples:
-    total = len(next(iter(samples.values())))
-    if count is None or count >= total:
-        return samples
-    rows = np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
-    return {name: array[rows] for name, array in samples.items()}
+@contextmanager
+def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+        yield file

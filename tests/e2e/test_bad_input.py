@@ -134,7 +134,7 @@ MISTAKES = {
     ),
     "data of another name": Mistake(evaluation(renamed), 3, ("evaluation.npz: has no array 'image'", "'picture'")),
     "data of another dtype": Mistake(evaluation(pixels), 3, ("array 'image' is uint8", "takes float32")),
-    "data of another shape": Mistake(evaluation(flat), 3, ("[2000, 784]", "[samples,28,28,1]")),
+    "data of another shape": Mistake(evaluation(flat), 3, ("[samples,784]", "[samples,28,28,1]")),
     "NaN in the data": Mistake(evaluation(nan), 3, ("NaN or infinity in sample 7",)),
     "fewer labels than samples": Mistake(evaluation(fewer_labels), 3, ("same number of samples",)),
     "labels out of range": Mistake(evaluation(wrong_labels), 3, ("between 5 and 14", "classes 0 to 9")),
