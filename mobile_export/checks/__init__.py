@@ -6,6 +6,7 @@ from typing import Protocol
 from mobile_export.checks.accuracy import accuracy
 from mobile_export.checks.evidence import Evidence, Measurement, Scores
 from mobile_export.checks.kernels import kernels
+from mobile_export.checks.latency import latency
 from mobile_export.checks.parity import parity
 from mobile_export.checks.size import size
 from mobile_export.target import Limits
@@ -23,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "parity": parity,
     "accuracy": accuracy,
     "size": size,
+    "latency": latency,
     "kernels": kernels,
 }
 """All of them run on every artifact."""

@@ -1,21 +1,85 @@
-"""The score on labelled data."""
+"""The score on labelled data, how far it is below the reference's, and how sure that is."""
 
-from mobile_export.checks.evidence import Evidence, Measurement, measured
+import math
+from dataclasses import replace
+
+from mobile_export.checks.evidence import Evidence, Measurement, Scores, measured
+from mobile_export.metrics.interval import Estimate, estimate_drop, estimate_score, needed_samples
+from mobile_export.metrics.metric import best, score_of, spread
 from mobile_export.target import Limits
 
 DEFAULT_DROP = 0.02
-"""How far a score may fall when the target does not say: enough for a sound int8 file, far from a collapsed one."""
+"""How much worse a score may be when the target does not say, as a fraction of its scale: enough for a sound int8 file,
+far from a collapsed one."""
 
 
 def accuracy(evidence: Evidence, limits: Limits) -> list[Measurement]:
-    """Mean score of the artifact, and how far it lies below the reference's on the same samples."""
-    if evidence.scores is None:
+    """Score of the artifact, how much worse it is than the reference's on the same samples, and with what confidence.
+
+    `confidence` is the highest at which the drop's one-sided bound holds its limit; so a target that asks for 0.95
+    has the bound judged, besides the drop itself.
+    """
+    scores = evidence.scores
+    if scores is None:
         return []
-    score = float(evidence.scores.artifact.mean())
-    # 1 - 0.99 is a little more than 0.01 in binary, and a drop of exactly the limit is none too many
-    drop = round(float(evidence.scores.reference.mean()) - score, 12)
-    count = len(evidence.scores.artifact)
+    score = estimate_score(scores.metric, scores.artifact)
+    drop = estimate_drop(scores.metric, scores.reference, scores.artifact)
+    note = f"{scores.name} of {len(scores.artifact)} samples"
+    reached = measured("accuracy", score.value, limits, note=note)
+    most = default_drop(scores) if limits.accuracy_drop is None else limits.accuracy_drop
     return [
-        measured("accuracy", score, limits, note=f"{evidence.scores.metric} of {count} samples"),
-        measured("accuracy_drop", drop, limits, DEFAULT_DROP),
+        replace(reached, at_least=scores.metric.higher_is_better, interval=score.interval()),
+        replace(measured("accuracy_drop", _decimal(drop.value), limits, most), interval=drop.interval()),
+        _confidence(scores, drop, most, limits.confidence),
     ]
+
+
+def default_drop(scores: Scores) -> float:
+    """`DEFAULT_DROP` of the metric's scale.
+
+    That is the distance between the worst score and the best (1 for shares, 2 for cosines); where there is no worst,
+    that between the blind score and the best (for MSE the labels' variance, so that MSE and R² are held to the same;
+    1 for word errors). Where neither is known, as of user code, it is the reference's own score.
+    """
+    scale = spread(scores.metric)
+    if not math.isfinite(scale) and scores.blind is not None:
+        scale = abs(best(scores.metric) - scores.blind)
+    if not math.isfinite(scale):
+        scale = abs(score_of(scores.metric, scores.reference))
+    return DEFAULT_DROP * scale
+
+
+def _confidence(scores: Scores, drop: Estimate, limit: float, asked: float | None) -> Measurement:
+    """How sure it is that the drop holds its limit; told to everyone, judged where the target asks."""
+    certainty = drop.certainty(limit)
+    note = _reason(scores, drop, limit, asked) if asked is not None and not certainty >= asked else ""
+    return Measurement("confidence", certainty, asked, True, note)
+
+
+def _reason(scores: Scores, drop: Estimate, limit: float, confidence: float) -> str:
+    """Why it is not sure that the drop holds `limit`, and what would help."""
+    if not math.isfinite(drop.value):
+        return "a score is not finite"
+    surely = drop.at_least(confidence)
+    if surely > limit:
+        return f"the drop is at least {surely:.3g}"
+    undecided = f"cannot tell with {len(scores.artifact):,} samples"
+    needed = needed_samples(scores.metric, scores.reference, scores.artifact, limit, confidence)
+    if needed is not None:
+        return f"{undecided}; needs about {_two_digits(needed):,}"
+    if _decimal(drop.value) > limit:
+        return (
+            f"{undecided}, since the drop may be as small as {surely:.3g}; more samples like these would miss the limit"
+        )
+    return f"{undecided}; the drop is as large as the limit, which no number of samples can tell apart"
+
+
+def _decimal(value: float) -> float:
+    """Without binary rounding: 1 - 0.98 is a little more than 0.02, and a drop of just the limit is none too many."""
+    return float(f"{value:.12g}")
+
+
+def _two_digits(count: int) -> int:
+    """Rounded up to two digits."""
+    unit = int(10 ** max(len(str(count)) - 2, 0))
+    return math.ceil(count / unit) * unit

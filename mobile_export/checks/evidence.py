@@ -3,20 +3,26 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mobile_export.metrics import Metric, Statistics
 from mobile_export.samples import Samples
 from mobile_export.target import Limits
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The metric's score of each evaluation sample, shape [samples]: the reference's and the artifact's."""
+    """How the reference and the artifact did on the same evaluation samples.
 
-    metric: str
-    reference: NDArray[np.float64]
-    artifact: NDArray[np.float64]
+    Attributes:
+        name: of the metric.
+        reference, artifact: what the metric keeps of each sample.
+        blind: what someone would score who knows the labels' frequencies alone; None: no telling.
+    """
+
+    name: str
+    metric: Metric
+    reference: Statistics
+    artifact: Statistics
+    blind: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Evidence:
         frozen_size: bytes of the optimized, frozen float32 graph.
         drawn: whether the samples were random, since the target brings none.
         lacking_kernels: what the file needs and its runtime has not, a clause each; None where no runtime is named.
+        latency_ratio: time of an answer over the float32 file's; None where it was not measured.
     """
 
     precision: str
@@ -42,6 +49,7 @@ class Evidence:
     frozen_size: int
     drawn: bool = False
     lacking_kernels: tuple[str, ...] | None = None
+    latency_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Measurement:
         limit: None when it is only reported.
         at_least: whether the limit is the least or the most that `value` may be.
         note: why, where the number alone does not say it.
+        interval: within which it lies with 95 % confidence; None where that is not told.
     """
 
     name: str
@@ -61,6 +70,7 @@ class Measurement:
     limit: float | None
     at_least: bool
     note: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def passed(self) -> bool:

@@ -17,6 +17,9 @@ DEFAULTS: dict[str, dict[str, float]] = {
     "float16": {"sqnr": 30.0, "rank_agreement": 0.99},
     "dynamic": {"sqnr": 10.0, "rank_agreement": 0.9},
     "int8": {"sqnr": 10.0, "rank_agreement": 0.9},
+    "int16x8": {"sqnr": 10.0, "rank_agreement": 0.9},
+    "weight_int8": {"sqnr": 10.0, "rank_agreement": 0.9},
+    "weight_int4": {"sqnr": 10.0, "rank_agreement": 0.9},
 }
 """Least that a file of each precision must reach when the target does not say otherwise."""
 

@@ -5,14 +5,17 @@ import pytest
 
 from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
 from mobile_export.checks.evidence import AT_LEAST
+from mobile_export.metrics import METRICS
 from mobile_export.target import Limits
 
 ANSWERS = {"y": np.random.default_rng(0).normal(size=(16, 4))}
-SCORES = Scores("top1", np.ones(16), np.ones(16))
+SCORES = Scores("top1", METRICS["top1"](), np.ones((16, 1)), np.ones((16, 1)))
 # The strictest of each limit that a file equal to the reference, of 100 bytes, keeps.
 KEPT = {
     "accuracy": 1.0,
-    "accuracy_drop": 0.0,
+    "accuracy_drop": 0.18,  # 16 samples that agree cannot be surer
+    "confidence": 0.95,
+    "latency_ratio": 0.5,
     "size": 100,
     "zipped_size": 90,
     "size_ratio": 0.5,
@@ -26,7 +29,7 @@ KEPT = {
 
 
 def evidence(scores: Scores | None = SCORES, answers=ANSWERS) -> Evidence:
-    return Evidence("int8", ANSWERS, answers, scores, size=100, zipped_size=90, frozen_size=200)
+    return Evidence("int8", ANSWERS, answers, scores, size=100, zipped_size=90, frozen_size=200, latency_ratio=0.5)
 
 
 def missed(results: dict[str, list[Measurement]]) -> set[str]:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from mobile_export.metrics import METRICS
+from mobile_export.metrics.metric import score_of
 
-TOP1 = METRICS["top1"]
+TOP1 = METRICS["top1"]()
 NAN, INF = np.nan, np.inf
 
 
@@ -20,20 +21,35 @@ NAN, INF = np.nan, np.inf
         ([[0.5, 0.5], [0.5, 0.5]], [0, 1], [1, 0]),  # a tie goes to the lower class, as in the app
     ],
 )
-def test_scores(answers: list, labels: list, scores: list[float]) -> None:
-    found = TOP1.per_sample(np.array(answers, np.float32), np.array(labels))
+def test_statistics(answers: list, labels: list, scores: list[float]) -> None:
+    found = TOP1.statistics(np.array(answers, np.float32), np.array(labels))
     assert found.dtype == np.float64
-    assert found.tolist() == scores
+    assert found.tolist() == [[score] for score in scores]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32])
 def test_integer_answers(dtype: type) -> None:
-    assert TOP1.per_sample(np.array([[3, 9, 1], [7, 2, 2]], dtype), np.array([1, 2], np.uint8)).tolist() == [1, 0]
+    answers = np.array([[3, 9, 1], [7, 2, 2]], dtype)
+    assert TOP1.statistics(answers, np.array([1, 2], np.uint8)).tolist() == [[1], [0]]
+
+
+def test_score_is_the_weighted_mean() -> None:
+    statistics = np.array([[1.0], [0.0], [1.0], [0.0]])
+    assert score_of(TOP1, statistics) == 0.5
+    assert TOP1.score(statistics, np.array([[1.0, 1, 1, 1], [3, 0, 0, 1], [0.5, 1, 0, 0.5]])).tolist() == [
+        0.5,
+        0.75,
+        0.25,
+    ]
+
+
+def test_blind() -> None:
+    assert TOP1.blind(np.array([2, 2, 2, 0, 1])) == 0.6
 
 
 @pytest.mark.parametrize("labels", [np.array([0, 3]), np.array([[0], [3]]), np.array([0, 3], np.uint8)])
 def test_sound_labels(labels: np.ndarray) -> None:
-    assert TOP1.check_labels(labels, np.zeros((2, 4))) is None
+    assert TOP1.problem(labels, np.zeros((2, 4))) is None
 
 
 @pytest.mark.parametrize(
@@ -51,4 +67,4 @@ def test_sound_labels(labels: np.ndarray) -> None:
     ],
 )
 def test_wrong_labels(labels: list, shape: tuple[int, ...], said: str) -> None:
-    assert TOP1.check_labels(np.array(labels), np.zeros(shape)) == said
+    assert TOP1.problem(np.array(labels), np.zeros(shape)) == said

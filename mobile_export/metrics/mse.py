@@ -1,0 +1,37 @@
+"""Mean squared error."""
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from mobile_export.metrics.metric import (
+    STRICT,
+    Mean,
+    Statistics,
+    column,
+    finite_samples,
+    flat,
+    some_flat,
+    value_problem,
+)
+from mobile_export.tensors import Array
+
+
+@dataclass(frozen=True, config=STRICT)
+class MeanSquaredError(Mean):
+    """Mean of (answer - label)² over all values of all samples."""
+
+    higher_is_better = False
+    bounds = (0.0, np.inf)
+
+    def problem(self, labels: Array, answers: Array) -> str | None:
+        return value_problem(labels, answers)
+
+    def statistics(self, answers: Array, labels: Array) -> Statistics:
+        """Each sample's mean squared error; infinite where an answer is not finite."""
+        with np.errstate(invalid="ignore"):
+            errors = np.square(flat(answers) - flat(labels)).mean(axis=1)
+        return column(np.where(finite_samples(answers), errors, np.inf))
+
+    def blind(self, labels: Array) -> float | None:
+        """That of always answering the mean: the variance."""
+        return float(some_flat(labels).var(axis=0).mean())
