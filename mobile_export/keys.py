@@ -22,6 +22,7 @@ _SHAPING = ("numpy", "protobuf", "tensorflow")
 LARGEST = 1 << 36
 """Bytes of a model's files; above that, they are not read to find out what they are."""
 
+_SOURCE: Any = {"source": True, "images": {"labels"}}
 _PATHS: Any = {
     "source": True,
     "checkpoint": True,
@@ -46,14 +47,12 @@ def source_hashes(files: Sequence[Path]) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in whole}
 
 
-def data_hashes(target: Target) -> dict[str, str]:
-    """sha256 of each data file, and of each file that a transform reads, by its role.
+def file_hashes(target: Target) -> dict[str, str]:
+    """sha256 of each file that the target names besides the model and its data, by its role.
 
     Raises:
         ModelError: one cannot be read.
     """
-    roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
-    hashes = {role: sha256_of(data.source) for role, data in roles.items() if data is not None}
     runtimes = {f"kernels for {a.name}": a.kernels for a in target.artifacts if a.kernels is not None}
     labels = {f"labels of {output}": path for output, path in target.model.labels.items()}
     passes = {
@@ -61,7 +60,7 @@ def data_hashes(target: Target) -> dict[str, str]:
         for role, path in target.transforms.passes.files.items()
         for suffix, file in _files_named(path).items()
     }
-    return hashes | {role: sha256_of(path) for role, path in (labels | runtimes | passes).items()}
+    return {role: sha256_of(path) for role, path in (labels | runtimes | passes).items()}
 
 
 def _files_named(path: Path) -> dict[str, Path]:
@@ -109,7 +108,7 @@ def artifact_key(
         "data": dict(data),
         "versions": dict(tools),
         "model": target.model.model_dump(mode="json", exclude=_PATHS),
-        "sampling": target.data.model_dump(mode="json", exclude={"calibration": {"source"}, "evaluation": {"source"}}),
+        "sampling": target.data.model_dump(mode="json", exclude={"calibration": _SOURCE, "evaluation": _SOURCE}),
         "transforms": target.transforms.model_dump(mode="json"),
         "artifact": artifact.model_dump(mode="json", exclude={"kernels"}),
     }

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_export import keys
+from mobile_export.artifact_files import sha256_of
+from mobile_export.data import content_hash, reader_of
+from mobile_export.data_checks import DATA_CHECKS
 from mobile_export.errors import TargetError
-from mobile_export.formats import FORMATS, Request
+from mobile_export.formats import FORMATS, QUANTIZABLE, Request
 from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
-from mobile_export.metrics import METRICS
+from mobile_export.metrics import METRIC_PARAMETERS, make_metric
+from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
-from mobile_export.target import Artifact, Choices, Target, load_target
+from mobile_export.target import AUTO, Artifact, Choices, Target, load_target
 from mobile_export.transforms import TRANSFORMS
 from mobile_export.user_code import code_files
 
@@ -40,11 +44,15 @@ class Plan:
 
 def choices() -> Choices:
     """The units that a target may name."""
-    precisions = {name: unit.precisions for name, unit in FORMATS.items()}
+    precisions = {
+        name: {**unit.precisions, **({AUTO: ("float32",)} if name in QUANTIZABLE else {})}
+        for name, unit in FORMATS.items()
+    }
     ours: dict[str, Sequence[str]] = dict.fromkeys(("default", *TRANSFORMS), ())
     classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
     files = {name: unit.files for name, unit in GRAPH_TRANSFORMS.items()}
-    return Choices(precisions, tuple(METRICS), ours | classic, files, RUNTIMES)
+    schemes = {name: {"layers": unit.layer_precisions, **unit.choices} for name, unit in QUANTIZABLE.items()}
+    return Choices(precisions, METRIC_PARAMETERS, tuple(DATA_CHECKS), schemes, ours | classic, files, RUNTIMES)
 
 
 def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
@@ -84,13 +92,41 @@ def _problems(target: Target, artifact: str | None) -> list[str]:
     for name in sorted({name for name in public if public.count(name) > 1}):
         found.append(f"model: more than one input or output is named {name!r}; public names are unique")
     for index, a in enumerate(target.artifacts):
-        if a.precision in FORMATS[a.format].calibrated and target.data.calibration is None:
-            found.append(f"artifacts[{index}].precision: {a.precision} needs calibration data; add [data] calibration")
-        if a.kernels is not None:
-            try:
-                load_runtime(a.kernels)
-            except TargetError as error:
-                found.append(f"artifacts[{index}].kernels: {error}")
+        found += [f"artifacts[{index}].{problem}" for problem in _artifact_problems(target, a)]
+    evaluation = target.data.evaluation
+    if evaluation is not None and evaluation.metric.code is None:
+        try:
+            make_metric(evaluation.metric)
+        except TargetError as error:
+            found.append(f"data.evaluation.metric: {error}")
+    return found
+
+
+def _artifact_problems(target: Target, artifact: Artifact) -> list[str]:
+    """What no single key of it can tell."""
+    found = []
+    calibrated = {p for p in scheme_of(artifact).precisions if p in FORMATS[artifact.format].calibrated}
+    if calibrated and target.data.calibration is None:
+        found.append(f"precision: {min(calibrated)} needs calibration data; add [data] calibration")
+    if artifact.precision == AUTO:
+        found += [
+            f"{key}: precision = {AUTO!r} chooses it; leave it out"
+            for key in ("layers", "ranges", "weights")
+            if key in artifact.model_fields_set
+        ]
+    else:
+        found += [
+            f"{key}: only precision = {AUTO!r} searches; leave it out"
+            for key in ("compute", "search")
+            if key in artifact.model_fields_set
+        ]
+    if artifact.format not in QUANTIZABLE and not artifact.per_channel:
+        found.append(f"per_channel: {artifact.format} has no quantized weights; leave it out")
+    if artifact.kernels is not None:
+        try:
+            load_runtime(artifact.kernels)
+        except TargetError as error:
+            found.append(f"kernels: {error}")
     return found
 
 
@@ -103,11 +139,26 @@ def plan(path: Path, target: Target) -> Plan:
     form, source = source_of(target.model)
     code = [c for c in (target.model.builder, target.model.custom_objects) if c is not None]
     hashes = keys.source_hashes([*source.files(target.model), *(file for c in code for file in code_files(c))])
-    data = keys.data_hashes(target)
-    tools = {a.name: keys.versions([*source.tools, *FORMATS[a.format].tools]) for a in target.artifacts}
+    data = _data_hashes(target) | keys.file_hashes(target)
+    read = [reader_of(each) for each in (target.data.calibration, target.data.evaluation) if each is not None]
+    shaping = [*source.tools, *(tool for reader in read for tool in reader.tools)]
+    tools = {a.name: keys.versions([*shaping, *FORMATS[a.format].tools]) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}
     by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
     return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name)
+
+
+def _data_hashes(target: Target) -> dict[str, str]:
+    """Hash of what each role's data holds, and of the code of a metric.
+
+    Raises:
+        ModelError: the data cannot be read.
+    """
+    roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
+    hashes = {role: content_hash(source) for role, source in roles.items() if source is not None}
+    code = target.data.evaluation.metric.code if target.data.evaluation else None
+    files = {f"metric {file.name}": sha256_of(file) for file in (code_files(code) if code else ())}
+    return hashes | files
 
 
 def file_of(target: Target, artifact: Artifact) -> str:
@@ -115,16 +166,37 @@ def file_of(target: Target, artifact: Artifact) -> str:
     return f"assets/models/{target.name}/{artifact.name}{FORMATS[artifact.format].suffix}"
 
 
-def request_for(artifact: Artifact, path: Path, labels: Mapping[str, Path] | None = None) -> Request:
-    """What the artifact's format is asked to write to `path`; `labels` as `Model` has them."""
-    allowed = FORMATS[artifact.format].precisions[artifact.precision]
-    interface = artifact.interface or allowed[0]
+def scheme_of(artifact: Artifact) -> Scheme:
+    """How the target wants the artifact's numbers stored and computed."""
+    return Scheme.mixed(
+        artifact.precision,
+        artifact.layers,
+        per_channel=artifact.per_channel,
+        ranges=artifact.ranges or "minmax",
+        weights=artifact.weights or "minmax",
+    )
+
+
+def request_for(
+    artifact: Artifact, path: Path, labels: Mapping[str, Path] | None = None, scheme: Scheme | None = None
+) -> Request:
+    """What the artifact's format is asked to write to `path`.
+
+    Args:
+        labels: as `Model` has them.
+        scheme: what a search tries or has found; default: what the target says.
+    """
+    numbers = scheme or scheme_of(artifact)
+    auto = artifact.precision == AUTO
+    allowed = ("float32",) if auto else FORMATS[artifact.format].precisions[artifact.precision]
+    allow_float = auto if artifact.allow_float_operators is None else artifact.allow_float_operators
     return Request(
         artifact.name,
         path,
-        artifact.precision,
-        interface,
-        allow_float_operators=artifact.allow_float_operators,
+        numbers.precision,
+        artifact.interface or allowed[0],
+        allow_float_operators=allow_float,
         allow_select_tf_ops=artifact.allow_select_tf_ops,
         labels=labels or {},
+        scheme=numbers,
     )

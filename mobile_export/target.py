@@ -33,6 +33,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
+AUTO = "auto"
+"""The precision that is searched for."""
+
 RUN_BY_KERNELS = ("graphdef", "memmapped")
 """Formats that TensorFlow itself runs on a phone, with what kernels its build there has."""
 
@@ -43,14 +46,18 @@ class Choices:
 
     Attributes:
         formats: each format's precisions, and each precision's interfaces, the default first.
-        metrics: names of metrics.
+        metrics: each metric's parameters.
+        data_checks: names of checks of the data.
+        schemes: of each format whose layers may differ: what `layers`, `ranges` and `weights` may say.
         transforms: each transform's parameters.
         transform_files: those of them that name files.
         runtimes: files that list the kernels of a phone's TensorFlow, by their names.
     """
 
     formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    metrics: Sequence[str] = ()
+    metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    data_checks: Sequence[str] = ()
+    schemes: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     transforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     transform_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     runtimes: Mapping[str, Path] = field(default_factory=dict)
@@ -157,6 +164,9 @@ class UserCode:
     module: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}"
+
 
 def _user_code(value: Any, info: ValidationInfo) -> UserCode:
     found = _CODE.fullmatch(value) if isinstance(value, str) else None
@@ -169,6 +179,52 @@ Code = Annotated[
     UserCode,
     PlainValidator(_user_code, json_schema_input_type=str),
     PlainSerializer(lambda code: f"{code.module}:{code.name}", return_type=str),
+]
+
+
+def _data_source(value: Any, info: ValidationInfo) -> Path | UserCode:
+    return _user_code(value, info) if isinstance(value, str) and _CODE.fullmatch(value) else _absolute(value, info)
+
+
+DataFile = Annotated[
+    Path | UserCode,
+    PlainValidator(_data_source, json_schema_input_type=str),
+    PlainSerializer(
+        lambda source: f"{source.module}:{source.name}" if isinstance(source, UserCode) else str(source),
+        when_used="json",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class MetricChoice:
+    """A metric, by its name or as the user's own code, with its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    code: UserCode | None = None
+
+
+def _metric(value: Any, info: ValidationInfo) -> MetricChoice:
+    parameters = dict(value) if isinstance(value, Mapping) else {}
+    name = parameters.pop("name", None) if isinstance(value, Mapping) else value
+    if not isinstance(name, str):
+        raise ValueError(f'{value!r} names no metric; write "top1", or {{ name = "top_k", k = 5 }}')
+    if _CODE.fullmatch(name):
+        return MetricChoice(name, parameters, _user_code(name, info))
+    known = _choices(info).metrics
+    _one_of(name, list(known))
+    unknown = [key for key in parameters if known and key not in known[name]]
+    if unknown:
+        allowed = f"allowed: {', '.join(known[name])}" if known[name] else "it has none"
+        raise ValueError(f"{name} has no parameter {unknown[0]!r}{_nearest(unknown[0], known[name])}; {allowed}")
+    return MetricChoice(name, parameters)
+
+
+MetricName = Annotated[
+    MetricChoice,
+    PlainValidator(_metric, json_schema_input_type=str | dict[str, Any]),
+    PlainSerializer(lambda metric: {"name": metric.name, **metric.parameters}, return_type=dict[str, Any]),
 ]
 
 
@@ -284,28 +340,59 @@ class Model(_Strict):
         return {spec.name: spec.labels for spec in self.outputs if spec.labels is not None}
 
 
-class Calibration(_Strict):
-    """Representative inputs, from which the value ranges for int8 are measured."""
+class Images(_Strict):
+    """How image files become arrays of the input's shape: decoded, resized, cropped, in a declared colour order."""
 
-    source: File = Field(description="An .npz with one array per public input, samples along the first axis.")
-    samples: int = Field(200, ge=1, description="How many are used, drawn with the seed.")
-    seed: int = Field(0, ge=0, description="Seed of the draw.")
+    resize: Literal["crop", "stretch", "pad"] = Field(
+        "crop",
+        description="To the input's size: the shorter side fits and the middle is cut out, or both sides are "
+        "stretched, or the longer side fits and the rest is black.",
+    )
+    shorter_side: int | None = Field(
+        None,
+        ge=1,
+        description="With crop: pixels of the shorter side before cutting, such as 256 for 224. Default: fits.",
+    )
+    interpolation: Literal["nearest", "bilinear", "bicubic", "area"] = Field(
+        "bilinear", description="How it is resized."
+    )
+    colours: Literal["rgb", "bgr", "gray"] | None = Field(
+        None, description="Order of the channels. Default: gray for inputs of one channel, otherwise rgb."
+    )
+    labels: File | None = Field(
+        None,
+        description="CSV of file names and labels. Default: the label is the number of the image's folder, by name.",
+    )
 
 
-class Evaluation(_Strict):
-    """Labelled inputs, on which every artifact is judged."""
+class DataSource(_Strict):
+    """Where samples come from."""
 
-    source: File = Field(description="An .npz with one array per public input, and the labels.")
-    metric: str = Field("top1", description="How answers are scored.")
-    labels: str = Field("label", description="Name of the array with the true answers.")
-    output: str | None = Field(None, description="The public output that is scored; default: the first.")
+    source: DataFile = Field(
+        description="A file or a folder, whose form is detected, or the user's own generator, `module:function`."
+    )
     samples: int | None = Field(None, ge=1, description="How many are used, drawn with the seed; default: all.")
     seed: int = Field(0, ge=0, description="Seed of the draw.")
+    images: Images = Field(Images(), description="Of a folder of images: how they are read.")
 
-    @field_validator("metric")
-    @classmethod
-    def _check_metric(cls, metric: str, info: ValidationInfo) -> str:
-        return _one_of(metric, _choices(info).metrics)
+
+class Calibration(DataSource):
+    """Representative inputs, from which value ranges are measured."""
+
+    samples: int | None = Field(200, ge=1, description="How many are used, drawn with the seed.")
+
+
+class Evaluation(DataSource):
+    """Labelled inputs, on which every artifact is judged."""
+
+    metric: MetricName = Field(
+        MetricChoice("top1"), description="How answers are scored: a name, or a table with its parameters."
+    )
+    labels: str = Field("label", description="Name of the array or column with the true answers.")
+    output: str | None = Field(None, description="The public output that is scored; default: the first.")
+    expected: float | None = Field(
+        None, description="What the model scored when it was trained; a reference far below it stops the build."
+    )
 
 
 class Data(_Strict):
@@ -313,6 +400,14 @@ class Data(_Strict):
 
     calibration: Calibration | None = None
     evaluation: Evaluation | None = None
+    accept: tuple[str, ...] = Field(
+        (), description="Checks of the data whose findings are known and accepted, by the names that they print."
+    )
+
+    @field_validator("accept")
+    @classmethod
+    def _check_accept(cls, accepted: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(_one_of(name, _choices(info).data_checks) for name in accepted)
 
 
 class Transforms(_Strict):
@@ -329,8 +424,16 @@ class Transforms(_Strict):
 class Limits(_Strict):
     """What a file must keep to; a missed limit stops the whole target. Unset: the check's default, if it has one."""
 
-    accuracy: float | None = Field(None, description="Least score on the evaluation set.")
-    accuracy_drop: float | None = Field(None, description="Most that the score may fall below the reference's.")
+    accuracy: float | None = Field(
+        None, description="Least score on the evaluation set; the most, of a metric that measures errors."
+    )
+    accuracy_drop: float | None = Field(None, description="Most that the score may be worse than the reference's.")
+    confidence: float | None = Field(
+        None, gt=0.5, lt=1, description="How sure it must be that accuracy_drop holds, one-sided, such as 0.95."
+    )
+    latency_ratio: float | None = Field(
+        None, gt=0, description="Most time of an answer here, as a fraction of the float32 file's of the same format."
+    )
     size: int | None = Field(None, gt=0, description="Most bytes of the file.")
     zipped_size: int | None = Field(
         None, gt=0, description="Most bytes of the file after deflate, as in a store download."
@@ -346,6 +449,13 @@ class Limits(_Strict):
     )
 
 
+class Search(_Strict):
+    """Bounds of the search that precision = "auto" asks for."""
+
+    seconds: float = Field(300.0, gt=0, description="No candidate is begun after that time.")
+    candidates: int = Field(64, ge=1, description="Most files that are tried.")
+
+
 class Artifact(_Strict):
     """One file to ship."""
 
@@ -355,8 +465,21 @@ class Artifact(_Strict):
     interface: str | None = Field(
         None, description="Element type at the file's inputs and outputs, as the precision allows."
     )
+    layers: Mapping[str, str] = Field(
+        {}, description="Layers that have a precision of their own, by the names that `explain` shows."
+    )
+    per_channel: bool = Field(True, description="Whether quantized weights have a scale for each output channel.")
+    ranges: str | None = Field(None, description="How activations' ranges are taken from calibration; default: minmax.")
+    weights: str | None = Field(None, description="How weights' ranges are chosen; default: minmax.")
+    compute: Literal["any", "integer"] = Field(
+        "any",
+        description="With auto: integer leaves out what stores integers and computes in float (weight-only, dynamic).",
+    )
+    search: Search = Search()
     limits: Limits = Limits()
-    allow_float_operators: bool = Field(False, description="Whether an int8 file may compute in float inside.")
+    allow_float_operators: bool | None = Field(
+        None, description="Whether an integer file may compute in float inside. Default: with auto yes, otherwise no."
+    )
     allow_select_tf_ops: bool = Field(
         False,
         description="Whether a tflite file may use TensorFlow's own operators where TensorFlow Lite has none. The app "
@@ -393,6 +516,18 @@ class Artifact(_Strict):
     def _check_interface(cls, interface: str | None, info: ValidationInfo) -> str | None:
         allowed = _precisions(info).get(info.data.get("precision", ""), ())
         return interface if interface is None else _one_of(interface, allowed)
+
+    @field_validator("layers")
+    @classmethod
+    def _check_layers(cls, layers: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        for precision in layers.values():
+            _of_scheme("layers", precision, info)
+        return layers
+
+    @field_validator("ranges", "weights")
+    @classmethod
+    def _check_scheme(cls, choice: str | None, info: ValidationInfo) -> str | None:
+        return choice if choice is None else _of_scheme(str(info.field_name), choice, info)
 
     @field_validator("allow_select_tf_ops")
     @classmethod
@@ -477,7 +612,7 @@ def json_schema(choices: Choices) -> dict[str, Any]:
     precisions = {p: list(i) for kinds in choices.formats.values() for p, i in kinds.items()}
     definitions["Artifact"]["properties"]["format"]["enum"] = list(choices.formats)
     definitions["Artifact"]["properties"]["precision"]["enum"] = list(precisions)
-    definitions["Evaluation"]["properties"]["metric"]["enum"] = list(choices.metrics)
+    definitions["Evaluation"]["properties"]["metric"]["examples"] = list(choices.metrics)
     return schema
 
 
@@ -532,6 +667,14 @@ def _choices(info: ValidationInfo) -> Choices:
 
 def _precisions(info: ValidationInfo) -> Mapping[str, Sequence[str]]:
     return _choices(info).formats.get(info.data.get("format", ""), {})
+
+
+def _of_scheme(key: str, value: str, info: ValidationInfo) -> str:
+    name = info.data.get("format", "")
+    known = _choices(info).schemes
+    if known and name not in known:
+        raise ValueError(f"layers of {name} have no precisions of their own; leave it out")
+    return _one_of(value, known.get(name, {}).get(key, ()))
 
 
 def _one_of(value: str, allowed: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export import keys
 from mobile_export.errors import ModelError
-from mobile_export.keys import LARGEST, code_version, data_hashes, source_hashes
+from mobile_export.keys import LARGEST, code_version, file_hashes, source_hashes
 from mobile_export.plan import choices
 from mobile_export.session import import_tensorflow
 from mobile_export.target import Target, load_target
@@ -44,11 +44,11 @@ def test_what_files_of_transforms_hold_counts(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path.parent)
     (tmp_path / "seen.log").write_text("one")
     asked = target(tmp_path, 'sort freeze_requantization_ranges(min_max_log_file="seen.log")')
-    before = data_hashes(asked)
+    before = file_hashes(asked)
     assert list(before) == ["min_max_log_file of freeze_requantization_ranges, transform 2"]
     (tmp_path / "seen.log").write_text("two")
-    assert data_hashes(asked).keys() == before.keys()
-    assert data_hashes(asked) != before
+    assert file_hashes(asked).keys() == before.keys()
+    assert file_hashes(asked) != before
 
 
 def test_what_checkpoints_of_transforms_hold_counts(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_checkpoints_of_transforms_hold_counts(tmp_path: Path) -> None:
     checkpoint = tf.train.Checkpoint(w=tf.Variable(np.ones(3, np.float32)))
     checkpoint.write(str(tmp_path / "c" / "model"))
     for named in ("c/model", "c/model.index", "c"):
-        found = data_hashes(target(tmp_path, f'sparsify_gather(input_checkpoint="{named}")'))
+        found = file_hashes(target(tmp_path, f'sparsify_gather(input_checkpoint="{named}")'))
         role = "input_checkpoint of sparsify_gather, transform 1"
         assert list(found) == [f"{role}.index", f"{role}.data-00000-of-00001"]
 
@@ -64,7 +64,7 @@ def test_what_checkpoints_of_transforms_hold_counts(tmp_path: Path) -> None:
 def test_a_missing_file_of_a_transform_is_named(tmp_path: Path) -> None:
     asked = target(tmp_path, 'freeze_requantization_ranges(min_max_log_file="seen.log")')
     with pytest.raises(ModelError, match=r"seen\.log: missing; name a file that is there in transforms\.passes"):
-        data_hashes(asked)
+        file_hashes(asked)
 
 
 @pytest.mark.parametrize("changed", ["keys.py", "arity.txt", "kernels/runtimes/tensorflow-android-1.4.0.txt"])

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from mobile_export.errors import TargetError
 from mobile_export.plan import choices
-from mobile_export.target import Choices, Target, json_schema, load_target
+from mobile_export.target import Choices, MetricChoice, Target, UserCode, json_schema, load_target
 from mobile_export.transform_string import Call
 
 TARGETS = Path(__file__).parent.parent / "targets"
@@ -17,7 +17,9 @@ CHOICES = Choices(
         "tflite": {"float32": ("float32",), "int8": ("float32", "int8", "uint8")},
         "onnx": {"float32": ("float32",)},
     },
-    metrics=("top1",),
+    metrics={"top1": (), "top_k": ("k",)},
+    data_checks=("normalization", "overlap"),
+    schemes={"tflite": {"layers": ("int8", "float32"), "ranges": ("minmax",), "weights": ("minmax", "mse")}},
     transforms={"default": (), "strip": (), "sort": (), "remove_nodes": ("op", "max_inputs"), "freeze": ("log",)},
     transform_files={"freeze": ("log",)},
 )
@@ -110,6 +112,85 @@ def test_a_full_file(tmp_path: Path) -> None:
             {"name": "digits_float", "format": "onnx"},
         ),
     }
+
+
+def with_data(data: str) -> str:
+    return MINIMAL.replace("[[artifacts]]", f"[data]\n{data}\n[[artifacts]]")
+
+
+def test_data_of_the_users_own_code(tmp_path: Path) -> None:
+    data = load(tmp_path, with_data('evaluation = { source = "my.data:images", metric = "my_metrics:score" }')).data
+    assert data.evaluation is not None
+    assert data.evaluation.source == UserCode(tmp_path, "my.data", "images")
+    assert data.evaluation.metric == MetricChoice("my_metrics:score", {}, UserCode(tmp_path, "my_metrics", "score"))
+    assert data.model_dump(mode="json")["evaluation"]["source"] == "my.data:images"
+
+
+def test_metrics_with_parameters(tmp_path: Path) -> None:
+    written = 'evaluation = { source = "e.npz", metric = { name = "top_k", k = 5 } }'
+    data = load(tmp_path, with_data(written)).data
+    assert data.evaluation is not None
+    assert data.evaluation.metric == MetricChoice("top_k", {"k": 5})
+    assert data.model_dump(mode="json")["evaluation"]["metric"] == {"name": "top_k", "k": 5}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            'evaluation = { source = "e.npz", metric = "top5" }',
+            "data.evaluation.metric: 'top5' is not known (did you mean 'top1'?); allowed: top1, top_k",
+        ),
+        (
+            'evaluation = { source = "e.npz", metric = { name = "top_k", n = 5 } }',
+            "data.evaluation.metric: top_k has no parameter 'n'; allowed: k",
+        ),
+        (
+            'evaluation = { source = "e.npz", metric = { name = "top1", k = 5 } }',
+            "data.evaluation.metric: top1 has no parameter 'k'; it has none",
+        ),
+        (
+            'evaluation = { source = "e.npz", metric = 3 }',
+            'data.evaluation.metric: 3 names no metric; write "top1", or { name = "top_k", k = 5 }',
+        ),
+        ("calibration = { source = 3 }", "data.calibration.source: 3 is no path; write it in quotes"),
+        (
+            'accept = ["overlaps"]',
+            "data.accept: 'overlaps' is not known (did you mean 'overlap'?); allowed: normalization, overlap",
+        ),
+    ],
+)
+def test_wrong_data(tmp_path: Path, data: str, said: str) -> None:
+    with pytest.raises(TargetError) as error:
+        load(tmp_path, with_data(data))
+    assert str(error.value) == f"{tmp_path / 'digits.toml'}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            'layers = { conv = "float" }',
+            "artifacts[0].layers: 'float' is not known (did you mean 'float32'?); allowed: int8, float32",
+        ),
+        (
+            'weights = "msee"',
+            "artifacts[0].weights: 'msee' is not known (did you mean 'mse'?); allowed: minmax, mse",
+        ),
+        ('compute = "float"', "artifacts[0].compute: input should be 'any' or 'integer' (it is 'float')"),
+        ("limits = { confidence = 95 }", "artifacts[0].limits.confidence: input should be less than 1 (it is 95)"),
+    ],
+)
+def test_wrong_schemes(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(TargetError) as error:
+        load(tmp_path, MINIMAL + keys)
+    assert str(error.value) == f"{tmp_path / 'digits.toml'}: {said}"
+
+
+def test_a_format_without_layers_of_its_own(tmp_path: Path) -> None:
+    text = MINIMAL.replace('"tflite"', '"onnx"') + 'weights = "mse"'
+    with pytest.raises(TargetError, match=r"weights: layers of onnx have no precisions of their own; leave it out"):
+        load(tmp_path, text)
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -341,7 +422,7 @@ def test_schema_names_the_units() -> None:
     definitions = json_schema(CHOICES)["$defs"]
     assert definitions["Artifact"]["properties"]["format"]["enum"] == ["tflite", "onnx"]
     assert definitions["Artifact"]["properties"]["precision"]["enum"] == ["float32", "int8"]
-    assert definitions["Evaluation"]["properties"]["metric"]["enum"] == ["top1"]
+    assert definitions["Evaluation"]["properties"]["metric"]["examples"] == ["top1", "top_k"]
 
 
 @pytest.mark.parametrize(

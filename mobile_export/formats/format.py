@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mobile_export.graph import Graph
+from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 
@@ -17,11 +18,12 @@ class Request:
     Attributes:
         artifact: the artifact's name, for errors.
         path: where the file goes; the folder above it exists.
-        precision: one of the format's `precisions`.
+        precision: one of the format's `precisions`; that of the scheme.
         interface: element type at the file's inputs and outputs, one of those that the precision allows.
         allow_float_operators: whether an int8 file may compute in float inside.
         allow_select_tf_ops: whether a .tflite file may need TensorFlow's own operators, by the Flex delegate.
         labels: files with one class name a line, by public output name.
+        scheme: how numbers are stored and computed, in detail; default: `precision` throughout.
     """
 
     artifact: str
@@ -31,6 +33,29 @@ class Request:
     allow_float_operators: bool = False
     allow_select_tf_ops: bool = False
     labels: Mapping[str, Path] = field(default_factory=dict)
+    scheme: Scheme | None = None
+
+    @property
+    def numbers(self) -> Scheme:
+        """The scheme that holds."""
+        return self.scheme or Scheme(self.precision)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operator with weights, which may have a precision of its own.
+
+    Attributes:
+        name: what `Scheme.layers` calls it: that of the tensor it writes.
+        operator: its kind, as the format calls it.
+        weights: values of its weights.
+        inputs: names of the layers whose results it reads, across operators that hold no weights.
+    """
+
+    name: str
+    operator: str
+    weights: int
+    inputs: tuple[str, ...] = ()
 
 
 class Format(Protocol):
@@ -86,5 +111,43 @@ class Format(Protocol):
 
         Raises:
             ConversionError: the runtime does not load it.
+        """
+        ...
+
+
+@runtime_checkable
+class Quantizable(Format, Protocol):
+    """A format in which many files are made of one converted model, in little time each; what a search needs."""
+
+    @property
+    def layer_precisions(self) -> Sequence[str]:
+        """What `Scheme.layers` may say, from the fewest bytes of weights to the most; `float32` is the last."""
+        ...
+
+    @property
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """Which values of `Scheme.ranges` and `Scheme.weights` there are, by field, the default first."""
+        ...
+
+    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
+        """Leave in `folder` what all files share: the float model, and value ranges where there are samples.
+
+        Args:
+            requests: what will be asked for, of any scheme; they agree on which operators are allowed.
+
+        Raises:
+            ConversionError: the converter failed.
+        """
+        ...
+
+    def layers(self, folder: Path) -> tuple[Layer, ...]:
+        """The layers of a converted model, in the order in which they compute."""
+        ...
+
+    def quantize(self, folder: Path, request: Request) -> None:
+        """Write one file of the model converted in `folder`.
+
+        Raises:
+            ConversionError: the quantizer refuses it, or a layer is not known, or the runtime does not load it.
         """
         ...
