@@ -5,14 +5,19 @@ index. Weights stay views of the bytes they were read from, so reading a model a
 copies each weight once.
 """
 
-from collections.abc import Iterator, Mapping
+import mmap
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mobile_export.errors import ConversionError, MissingToolError
 from mobile_export.tensors import Array
+
+Content = bytes | bytearray | memoryview
+"""A .tflite file."""
 
 MAX_BYTES = (1 << 31) - (64 << 20)
 """Weights that a flatbuffer can hold beside its tables: its offsets are signed 32-bit numbers."""
@@ -37,7 +42,13 @@ def schema() -> Any:
     return schema_py_generated
 
 
-def read_model(content: bytes | bytearray) -> Any:
+def map_file(path: Path) -> memoryview:
+    """A file's content, read as it is needed."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def read_model(content: Content) -> Any:
     """The object form of a .tflite file that its runtime has accepted, or that a converter has just written."""
     schema()
     from ai_edge_litert.tools import flatbuffer_utils
@@ -84,13 +95,14 @@ def set_ranges(model: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
                 tensor.quantization.min, tensor.quantization.max = [found[0]], [found[1]]
 
 
-def float_operators(content: bytes | bytearray) -> list[str]:
+def float_operators(model: Any, planned: Collection[str] = ()) -> list[str]:
     """The operators that compute on float tensors, each with the tensor it writes, in file order.
+
+    Those that write the tensors `planned` are meant to, and are not named.
 
     QUANTIZE and DEQUANTIZE are not named: at the edges they are the interface, and inside they surround an operator
     that is.
     """
-    model = read_model(content)
     types, operators = schema().TensorType, schema().BuiltinOperator
     floats = {types.FLOAT32, types.FLOAT16, types.FLOAT64}
     conversions = {operators.QUANTIZE, operators.DEQUANTIZE}
@@ -99,11 +111,11 @@ def float_operators(content: bytes | bytearray) -> list[str]:
         touched = [subgraph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
         if code not in conversions and any(tensor.type in floats for tensor in touched):
             written = subgraph.tensors[operator.outputs[0]].name.decode() if len(operator.outputs) else ""
-            found.append(f"{_operator_names()[code]} ({written!r})")
+            found += [f"{operator_name(code)} ({written!r})"] if written not in planned else []
     return found
 
 
-def select_tf_ops(content: bytes | bytearray) -> list[str]:
+def select_tf_ops(content: Content) -> list[str]:
     """TensorFlow's own operators that the Flex delegate would have to run; of a file that its runtime has accepted."""
     model = schema().Model.GetRootAs(content)
     names = [model.OperatorCodes(index).CustomCode() or b"" for index in range(model.OperatorCodesLength())]
@@ -155,6 +167,11 @@ def make_operator(model: Any, code: int, inputs: list[int], output: int) -> Any:
     operator.opcodeIndex = operator_code(model, code)
     operator.inputs, operator.outputs = inputs, [output]
     return operator
+
+
+def operator_name(code: int) -> str:
+    """What the schema calls a builtin operator."""
+    return _operator_names()[code]
 
 
 @cache

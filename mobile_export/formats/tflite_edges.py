@@ -31,24 +31,33 @@ def publish(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     model.signatureDefs = [signature]
 
 
+def names(model: Any) -> tuple[list[str], list[str]]:
+    """The names of inputs and outputs that `publish` gave, in file order."""
+    main, signature = model.subgraphs[0], model.signatureDefs[0]
+    sides = ((main.inputs, signature.inputs), (main.outputs, signature.outputs))
+    inputs, outputs = (
+        [{entry.tensorIndex: entry.name.decode() for entry in named}[index] for index in indices]
+        for indices, named in sides
+    )
+    return inputs, outputs
+
+
 def set_interface(model: Any, dtype: str) -> None:
-    """Give the quantized edges of an int8 model the element type `dtype`, by a conversion operator at each.
+    """Give the quantized edges of a model the element type `dtype`, by a conversion operator at each.
 
     Edges that are not quantized (token ids, class numbers) stay what they are. `publish` the result.
     """
-    if dtype == "int8":
-        return
     types, operators = schema().TensorType, schema().BuiltinOperator
     main = model.subgraphs[0]
-    wanted = {"float32": types.FLOAT32, "uint8": types.UINT8}[dtype]
+    wanted = {"float32": types.FLOAT32, "int8": types.INT8, "uint8": types.UINT8, "int16": types.INT16}[dtype]
     leave = operators.DEQUANTIZE if dtype == "float32" else operators.QUANTIZE
     entries, exits = [], []
     for place, inner in enumerate(main.inputs):
-        if _is_int8(main.tensors[inner]):
+        if is_quantized(main.tensors[inner], but=wanted):
             main.inputs[place] = outer = _outer_tensor(main, inner, wanted)
             entries.append(make_operator(model, operators.QUANTIZE, [outer], inner))
     for place, inner in enumerate(main.outputs):
-        if _is_int8(main.tensors[inner]):
+        if is_quantized(main.tensors[inner], but=wanted):
             main.outputs[place] = outer = _outer_tensor(main, inner, wanted)
             exits.append(make_operator(model, leave, [inner], outer))
     main.operators = [*entries, *main.operators, *exits]
@@ -69,14 +78,18 @@ def set_default_shapes(model: Any, shapes: Sequence[Sequence[int]]) -> None:
 
 
 def _name_tensors(model: Any, public: dict[int, str]) -> None:
-    """Public names first, so that others make way for them."""
+    """Public names first, then those of computed tensors, so that others make way for them.
+
+    The converter strings together the names of all nodes that became one operator; the first of them will do.
+    """
     main = model.subgraphs[0]
     inner = [t for s in model.subgraphs for i, t in enumerate(s.tensors) if s is not main or i not in public]
     taken: set[str] = set()
     for index, name in public.items():
         main.tensors[index].name = _free_name(name, taken).encode()
-    for tensor in inner:
-        tensor.name = _free_name((tensor.name or b"tensor").decode(), taken).encode()
+    for tensor in sorted(inner, key=lambda tensor: model.buffers[tensor.buffer].data is not None):
+        first = (tensor.name or b"").decode().partition(";")[0]
+        tensor.name = _free_name(first or "tensor", taken).encode()
 
 
 def _separate_outputs(model: Any, outputs: Sequence[str]) -> None:
@@ -106,15 +119,17 @@ def _copy(model: Any, index: int, output: str) -> int:
     return copied
 
 
-def _is_int8(tensor: Any) -> bool:
-    quantization = tensor.quantization
-    return tensor.type == schema().TensorType.INT8 and quantization is not None and quantization.scale is not None
+def is_quantized(tensor: Any, but: int | None = None) -> bool:
+    """Whether a tensor holds quantized activations, of another type than `but`."""
+    types, quantization = schema().TensorType, tensor.quantization
+    scaled = quantization is not None and quantization.scale is not None
+    return scaled and tensor.type in (types.INT8, types.INT16) and tensor.type != but
 
 
 def _outer_tensor(main: Any, inner: int, dtype: int) -> int:
-    """A tensor of `dtype` that takes the name of the int8 edge `inner`, and its scale unless it is float."""
+    """A tensor of `dtype` that takes the name of the quantized edge `inner`, and its scale unless it is float."""
     tensor = main.tensors[inner]
-    name, tensor.name = tensor.name, tensor.name + b"_int8"
+    name, tensor.name = tensor.name, tensor.name + b"_quantized"
     outer = add_tensor(main, name, dtype, tensor.shape, tensor.shapeSignature)
     if dtype == schema().TensorType.UINT8:
         quantization = schema().QuantizationParametersT()

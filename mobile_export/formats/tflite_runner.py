@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import ConversionError, MissingToolError, ModelError, NotRunnableError
-from mobile_export.formats.flatbuffer import select_tf_ops
+from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.runner import Edge
 from mobile_export.tensors import Array
@@ -32,7 +32,7 @@ class TFLiteRunner:
         try:
             self._interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            self._runnable = not select_tf_ops(path.read_bytes())
+            self._runnable = not select_tf_ops(map_file(path))
             allocated = self._runnable and not _sizes_unknown(inputs)
             if allocated:
                 self._interpreter.allocate_tensors()

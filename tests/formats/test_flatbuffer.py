@@ -7,12 +7,13 @@ import pytest
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer
 from mobile_export.formats.flatbuffer import float_operators, read_model, schema, set_ranges, walk, write_model
-from mobile_export.formats.tflite import convert
+from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_edges import publish
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.quantize.engines import quantize
-from mobile_export.quantize.recipes import INT8
+from mobile_export.quantize.recipes import EVERYTHING, recipe
+from mobile_export.quantize.scheme import Scheme
 from tests.formats.tf_graphs import make_graph, mobile_net, samples_for
 
 
@@ -65,7 +66,7 @@ def test_inner_tensors_make_way_for_public_names(content: bytes) -> None:
 
 
 def test_float_operators_are_named_in_order(content: bytes) -> None:
-    found = float_operators(content)
+    found = float_operators(read_model(content))
     assert [entry.partition(" ")[0] for entry in found[1:3]] == ["CONV_2D", "DEPTHWISE_CONV_2D"]
     assert found[-1] == "SOFTMAX ('probabilities')"
 
@@ -118,7 +119,8 @@ def test_order_survives_scaling(tmp_path: Path) -> None:
         return [x], [y, tf.argmax(y, 1), tf.argmin(y, 1)]
 
     base = convert(make_graph(build, ["x"], ["values", "highest", "lowest"]))
-    before = quantize(base, INT8, {"x": (-3.0, 3.0), "values": (0.0, 3.0)})
+    rules = recipe({"int8": EVERYTHING}, Scheme("int8"), "int8")
+    before = quantize(base, rules, {"x": (-3.0, 3.0), "values": (0.0, 3.0)})
     model = read_model(before)
     keep_integers(model)
     operators = schema().BuiltinOperator
