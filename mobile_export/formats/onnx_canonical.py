@@ -7,10 +7,11 @@ a tensor still is TensorFlow's, and everything else is numbered in that order.
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from mobile_export.formats.onnx_loops import bodies, settle_positions
+from mobile_export.formats.onnx_loops import settle_positions
+from mobile_export.quantize.onnx_graph import bodies, walk
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -45,14 +46,6 @@ def _import_used_domains(model: "ModelProto") -> None:
     for domain, version in versions:
         if domain in used:
             model.opset_import.add(domain=domain, version=version)
-
-
-def walk(graph: "GraphProto") -> "Iterator[NodeProto]":
-    """The nodes of `graph` and, after each, those of its bodies."""
-    for node in graph.node:
-        yield node
-        for body in bodies(node):
-            yield from walk(body)
 
 
 def _domain(domain: str) -> str:

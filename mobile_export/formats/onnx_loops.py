@@ -9,16 +9,10 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mobile_export.quantize.onnx_graph import bodies
+
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
-
-
-def bodies(node: "NodeProto") -> "Iterator[GraphProto]":
-    """The graphs that `node` carries in its attributes."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
 
 
 def settle_positions(graph: "GraphProto", rank: Mapping[str, int]) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError, MissingToolError
-from mobile_export.formats.onnx_canonical import walk
 from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
 from mobile_export.protos import GraphDef, NodeDef
+from mobile_export.quantize.onnx_graph import walk
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import dtype_number_of, numpy_dtype, write_shape
 

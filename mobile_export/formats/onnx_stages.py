@@ -1,0 +1,191 @@
+"""From a graph to quantized ONNX models: what the formats that hold one have in common.
+
+A graph is converted once and calibrated once. The folder of a conversion holds the float model, and what calibration
+saw of its tensors.
+"""
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mobile_export.errors import ConversionError
+from mobile_export.formats.format import Layer, Request
+from mobile_export.formats.onnx_float import convert
+from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, optimized, run, serialize, session_options
+from mobile_export.graph import Graph
+from mobile_export.quantize.onnx_operators import layers_before, weighted_operators
+from mobile_export.quantize.onnx_ranges import METHODS, load_histograms, measure, save_histograms
+from mobile_export.quantize.onnx_schemes import LAYER_PRECISIONS, apply_scheme
+from mobile_export.quantize.onnx_weights import CLIPPINGS
+from mobile_export.runner import batches
+from mobile_export.samples import Samples
+from mobile_export.tensors import Array
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+CALIBRATION_BATCH = 8
+"""Samples calibrated at once where the batch is dynamic: all tensors of the model are held at once."""
+
+_FLOAT, _RANGES = "float.onnx", "ranges.npz"
+_FLOATS = frozenset({"tensor(double)", "tensor(float)", "tensor(float16)"})
+_CONVERSIONS = frozenset({"Cast", "DequantizeLinear", "QuantizeLinear"})
+_SHAPES = frozenset({"Shape", "Size"})
+
+
+class OnnxModels(ABC):
+    """The members of `Quantizable` that do not depend on how a model is written; what is left is a file's kind."""
+
+    folder = False
+    runtime = "ONNX Runtime"
+    tools: Sequence[str] = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
+    precisions: Mapping[str, Sequence[str]] = dict.fromkeys(("float32", *reversed(LAYER_PRECISIONS[:-1])), ("float32",))
+    calibrated: Collection[str] = ("int8",)
+    layer_precisions: Sequence[str] = LAYER_PRECISIONS
+    choices: Mapping[str, Sequence[str]] = {"ranges": tuple(METHODS), "weights": CLIPPINGS}
+
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+        """Convert once, calibrate once, quantize once a file."""
+        calibrated = any(request.numbers.precisions & set(self.calibrated) for request in requests)
+        with tempfile.TemporaryDirectory() as folder:
+            with naming(requests[0]):
+                self.convert(graph, Path(folder), requests, calibration if calibrated else None)
+            for request in requests:
+                self.quantize(Path(folder), request)
+
+    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
+        """Leave the float model in `folder`, and histograms of its tensors where there are samples."""
+        model = convert(graph)
+        (folder / _FLOAT).write_bytes(serialize(model))
+        if calibration:
+            taken = (
+                {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
+                for _, _, batch in batches(graph.inputs, calibration, CALIBRATION_BATCH)
+            )
+            save_histograms(folder / _RANGES, measure(_all_tensors(model, taken)))
+
+    def layers(self, folder: Path) -> tuple[Layer, ...]:
+        """Operators with weights, named after the tensors that they write."""
+        graph = _float_model(folder).graph
+        found = weighted_operators(graph)
+        before = layers_before(graph, found.__contains__)
+        places = {name: place for place, name in enumerate(found)}
+        return tuple(
+            Layer(
+                name,
+                layer.node.op_type,
+                sum(int(np.prod(tensor.dims)) for tensor in layer.weights.values()),
+                tuple(sorted(before[name], key=places.__getitem__)),
+            )
+            for name, layer in found.items()
+        )
+
+    def quantize(self, folder: Path, request: Request) -> None:
+        """Write one file once ONNX Runtime loads it; until then it lies beside its place."""
+        with naming(request), tempfile.TemporaryDirectory(dir=request.path.parent, prefix=".") as beside:
+            unchecked = Path(beside, request.path.name)
+            self.save(quantized(folder, request), unchecked)
+            OnnxRunner(unchecked)
+            unchecked.replace(request.path)
+
+    @abstractmethod
+    def save(self, model: "ModelProto", path: Path) -> None:
+        """Write a file of this kind."""
+
+    def open(self, path: Path) -> OnnxRunner:
+        """Load `path` in ONNX Runtime, with the optimizations of an app's session."""
+        return OnnxRunner(path)
+
+
+@contextmanager
+def naming(request: Request) -> Iterator[None]:
+    """Let errors say which artifact they are about."""
+    try:
+        yield
+    except ConversionError as error:
+        raise ConversionError(f"artifact {request.artifact!r}: {error}", error.nodes) from error
+
+
+def _all_tensors(model: "ModelProto", feeds: Iterator[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+    """Every tensor of the graph, bodies apart, for one batch after the other."""
+    from onnx import ValueInfoProto
+
+    outputs = {info.name for info in model.graph.output}
+    inner = [name for node in model.graph.node for name in node.output if name and name not in outputs]
+    model.graph.output.extend(ValueInfoProto(name=name) for name in inner)
+    session = load(serialize(model), session_options(THREADS), "the model")
+    for feed in feeds:
+        yield {**feed, **run(session, feed)}
+
+
+def quantized(folder: Path, request: Request) -> "ModelProto":
+    """The model converted in `folder`, under the scheme of `request`.
+
+    Raises:
+        ConversionError: the scheme does not fit the model, or an int8 file would compute in float.
+    """
+    model = _float_model(folder)
+    scheme = request.numbers
+    if scheme.precisions == {"float32"}:
+        return model
+    ranges = folder / _RANGES
+    floats = apply_scheme(model.graph, scheme, load_histograms(ranges) if ranges.exists() else {})
+    if scheme.precision == "int8" and not request.allow_float_operators:
+        _refuse_float_operators([one for one in float_operators(model) if one[1] not in floats])
+    return model
+
+
+def _float_model(folder: Path) -> "ModelProto":
+    import onnx
+
+    return onnx.load(folder / _FLOAT)
+
+
+def _refuse_float_operators(left: list[tuple[str, str]]) -> None:
+    if left:
+        named = ", ".join(f"{operator} ({name!r})" for operator, name in left[:5])
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        raise ConversionError(
+            f"the int8 file would compute in float: {named}{more}; change the model, choose another precision, or say "
+            "allow_float_operators = true"
+        )
+
+
+def float_operators(model: "ModelProto") -> list[tuple[str, str]]:
+    """The operators that compute on float tensors in ONNX Runtime, and their names, in the order in which they do.
+
+    Conversions are not named: at the edges they are the interface, and inside they surround an operator that is. Nor
+    is what reads only a shape.
+    """
+    fused = optimized(model, "ENABLE_EXTENDED")
+    floats = {info.name for info in fused.graph.input if info.type.tensor_type.elem_type in _reals()}
+    floats |= _float_results(fused)
+    return [
+        (node.op_type, node.name)
+        for node in fused.graph.node
+        if node.op_type not in _CONVERSIONS | _SHAPES and floats & {*node.input, *node.output}
+    ]
+
+
+def _reals() -> set[int]:
+    from onnx import TensorProto
+
+    return {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
+
+
+def _float_results(fused: "ModelProto") -> set[str]:
+    """The tensors that operators of the graph write, bodies apart, as floats; ONNX Runtime knows the types."""
+    from onnx import ValueInfoProto
+
+    names = {name for node in fused.graph.node for name in node.output if name}
+    del fused.graph.output[:]
+    fused.graph.output.extend(ValueInfoProto(name=name) for name in sorted(names))
+    options = session_options(1, "DISABLE_ALL")
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    session = load(serialize(fused), options, "the model")
+    return {output.name for output in session.get_outputs() if output.type in _FLOATS}
