@@ -1,0 +1,124 @@
+"""Searching the smallest file that holds all limits of an artifact, from the convertible graph to the file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mobile_export import workers
+from mobile_export.errors import ConversionError, TargetError
+from mobile_export.executors import Crew
+from mobile_export.formats import QUANTIZABLE, Layer
+from mobile_export.pipeline import convert
+from mobile_export.plan import request_for
+from mobile_export.quantize.scheme import Scheme
+from mobile_export.search.bench import Job, write_file
+from mobile_export.search.evaluate import Evaluator
+from mobile_export.search.journal import Journal
+from mobile_export.search.rounds import Budget, run_rounds
+from mobile_export.search.strategy import FLOATS, Space, strategy
+from mobile_export.search.trail import Trail
+from mobile_export.search.wording import conclusion
+from mobile_export.target import Artifact, Target
+
+GROUPS = 32
+"""Groups of layers whose sensitivity is measured, at most; a search of few candidates has fewer."""
+SHARE = 4
+"""The share of its candidates that a search may spend on the groups of one precision is one in that many."""
+
+READ = ("parity.npz", "parity_answers.npz", "reference_statistics.npz", "evaluation")
+"""What `pipeline.measure` reads in the work folder."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a search ended: its file lies where it was asked for.
+
+    Attributes:
+        scheme: of that file.
+        passed: whether it holds all limits; otherwise it is the one that comes nearest.
+        sentence: what was chosen, and why.
+        trail: all that was tried.
+    """
+
+    scheme: Scheme
+    passed: bool
+    sentence: str
+    trail: Trail
+
+
+def find(
+    target: Target,
+    artifact: Artifact,
+    folder: Path,
+    frozen_size: int,
+    out: Path,
+    *,
+    crew: Crew,
+    journal: Journal,
+    watcher: workers.Watcher | None = None,
+) -> Found:
+    """Search the smallest file that holds all of the artifact's limits, and write it to `out`.
+
+    Args:
+        artifact: its precision is `auto`, its format one whose layers may differ.
+        folder: the build's work folder, with the optimized graph, the samples and the reference's answers.
+        frozen_size: bytes of the optimized, frozen float32 graph.
+        crew: tries the files; their latency is measured here.
+        journal: of this search and no other.
+
+    Raises:
+        TargetError: there is nothing to choose from, or a metric that the crew does not have.
+        ConversionError: the converter fails, or no precision can be written.
+    """
+    code = target.data.evaluation.metric.code if target.data.evaluation else None
+    if code is not None and crew.remote:
+        raise TargetError(
+            f"--executor: the metric {code.module}:{code.name} is your own code, which is not sent to a cluster; leave "
+            "--executor out"
+        )
+    shared = f"{artifact.name}.shared"
+    uniform = _uniform(target, artifact)
+    ranges = QUANTIZABLE[artifact.format].choices.get("ranges", ("minmax",))
+    requests = [request_for(artifact, out, scheme=Scheme(p, ranges=choice)) for p in uniform for choice in ranges]
+    layers: tuple[Layer, ...] = _run(
+        f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, folder / shared, requests
+    )
+    job = Job(target, artifact, shared, frozen_size)
+    evaluator = Evaluator(crew, job, folder, crew.share(folder, [shared, *READ]), journal, watcher)
+    budget = Budget(artifact.search.seconds, artifact.search.candidates)
+    trail = run_rounds(strategy(_space(artifact, uniform, layers)), evaluator, budget)
+    chosen = trail.best or trail.nearest
+    if chosen is None:
+        notes = [trial.outcome.note for trial in trail.trials if trial.outcome.note]
+        why = notes[0] if notes else f"the search ended after {trail.ended}; give it more in search"
+        raise ConversionError(f"artifact {artifact.name!r}: nothing could be tried: {why}")
+    _run(f"{target.name}: write {artifact.name}", watcher, write_file, folder, job, chosen.scheme, out)
+    return Found(chosen.scheme, chosen.passed, conclusion(trail, chosen, len(layers), artifact.limits), trail)
+
+
+def _run(name: str, watcher: workers.Watcher | None, function: Callable[..., Any], *arguments: Any) -> Any:
+    (result,) = workers.run([workers.Task(name, function, arguments)], 1, watcher)
+    return result
+
+
+def _uniform(target: Target, artifact: Artifact) -> tuple[str, ...]:
+    """Precisions that a whole file may have."""
+    unit = QUANTIZABLE[artifact.format]
+    integer = artifact.compute == "integer" or artifact.allow_float_operators is False
+    found = [p for p in unit.precisions if not integer or p in unit.calibrated]
+    if target.data.calibration is None:
+        found = [p for p in found if p not in unit.calibrated]
+    if not found:
+        raise TargetError(
+            f"artifact {artifact.name!r}: files that compute in integers need calibration data; add [data] calibration"
+        )
+    return tuple(found)
+
+
+def _space(artifact: Artifact, uniform: tuple[str, ...], layers: tuple[Layer, ...]) -> Space:
+    unit = QUANTIZABLE[artifact.format]
+    exceptions = () if artifact.allow_float_operators is False else FLOATS
+    levels = [p for p in unit.layer_precisions if p in uniform or p in exceptions]
+    groups = max(2, min(GROUPS, artifact.search.candidates // SHARE))
+    return Space(uniform, tuple(levels), layers, unit.calibrated, unit.choices, groups)
