@@ -13,15 +13,22 @@ from typing import Any, Literal
 
 from mobile_export import workers
 from mobile_export.artifact_files import artifact_hash, files_of, sha256_of
-from mobile_export.describe import describe
+from mobile_export.cache import cache_folder
+from mobile_export.data_checks import Finding
+from mobile_export.describe import Made, describe
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
+from mobile_export.executors import open_crew
+from mobile_export.formats import FORMATS
+from mobile_export.formats.ort import required_operators
 from mobile_export.kernels.published import has_header, save_header
-from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest
-from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, write
+from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest, load_manifest
+from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, time, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging
 from mobile_export.samples import Samples, load_samples, save_samples
-from mobile_export.target import Artifact, Target
+from mobile_export.search.find import Found, find
+from mobile_export.search.journal import Journal
+from mobile_export.target import AUTO, Artifact, Target
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Options:
         jobs: workers at once.
         cache: whether published files with current keys are kept as they are.
         gate: `warn` publishes what missed a limit, marked as such.
+        executor: where files of a search are tried, such as `dask://10.0.0.7:8786`; default: workers here.
         watcher: is told how far the build is.
     """
 
@@ -42,6 +50,7 @@ class Options:
     jobs: int = field(default_factory=workers.default_jobs)
     cache: bool = True
     gate: Literal["closed", "warn"] = "closed"
+    executor: str | None = None
     watcher: workers.Watcher | None = None
 
 
@@ -56,6 +65,15 @@ class Outcome:
     error: ExportError | None = None
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What all files of a target are built on: the work folder, and what was found on the way."""
+
+    folder: Path
+    ready: Prepared
+    findings: tuple[Finding, ...]
+
+
 def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     """Build every target; one that fails does not stop the others.
 
@@ -64,16 +82,16 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     """
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as work:
-        prepared: dict[str, tuple[Path, Prepared]] = {}
+        grounds: dict[str, Ground] = {}
         for path, target in load_targets(paths, options.artifact):
             try:
-                outcomes.append(_build(plan(path, target), options, Path(work), prepared))
+                outcomes.append(_build(plan(path, target), options, Path(work), grounds))
             except ExportError as error:
                 outcomes.append(Outcome(target.name, "failed", error=error))
     return outcomes
 
 
-def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tuple[Path, Prepared]]) -> Outcome:
+def _build(planned: Plan, options: Options, work: Path, grounds: dict[str, Ground]) -> Outcome:
     target = planned.target
     published = _published(options.out / target.name)
     current = _current(planned, published, options)
@@ -82,13 +100,14 @@ def _build(planned: Plan, options: Options, work: Path, prepared: dict[str, tupl
         return Outcome(target.name, "current", options.out / target.name, published)
     _refuse_foreign(options.out / target.name)
     with staging(options.out, target.name) as stage:
-        folder, ready = _prepare(planned, options, work, prepared)
-        measured = _make(target, wanted, folder, ready, stage, options)
+        ground = _prepare(planned, options, work, grounds)
+        made = _make(planned, wanted, ground, stage, options)
         kept = [entry for entry in published.artifacts if entry.name in current] if published else []
-        golden = _golden(measured, kept, options.out / target.name)
+        golden = _golden([one.measured for one in made.values()], kept, options.out / target.name)
         save_samples(stage / GOLDEN, golden)
-        manifest = describe(planned, ready, stage, wanted, measured, kept, options.gate)
-        failed = [name for name, found in measured.items() if not found.passed]
+        _save_required_operators([stage / file_of(target, a) for a in wanted], kept, options, target.name, stage)
+        manifest = describe(planned, ground.ready, ground.findings, stage, wanted, made, kept, options.gate)
+        failed = [name for name, one in made.items() if not one.measured.passed]
         if failed and options.gate == "closed":
             return Outcome(target.name, "failed", None, manifest, _refusal(failed))
         for entry in kept:
@@ -123,7 +142,8 @@ def _current(planned: Plan, published: Manifest | None, options: Options) -> set
     folder = options.out / planned.target.name
     if published is None or published.gate == "warn" or published.platform != planned.target.platform:
         return set()
-    if not (folder / GOLDEN).is_file() or sha256_of(folder / GOLDEN) != published.golden:
+    beside = published.beside.items()
+    if not all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in beside):
         return set()
     if not has_header(published, folder):
         return set()
@@ -138,57 +158,115 @@ def _current(planned: Plan, published: Manifest | None, options: Options) -> set
     }
 
 
-def _prepare(
-    planned: Plan, options: Options, work: Path, prepared: dict[str, tuple[Path, Prepared]]
-) -> tuple[Path, Prepared]:
-    """The optimized graph and its samples; targets that agree on model, data and transforms share them."""
+def _prepare(planned: Plan, options: Options, work: Path, grounds: dict[str, Ground]) -> Ground:
+    """The ground on which files are built; targets that agree on model, data and transforms share it."""
     target = planned.target
     key = repr((planned.source, planned.data, target.model, target.data, target.transforms))
-    if key not in prepared:
+    if key not in grounds:
         folder = Path(tempfile.mkdtemp(dir=work))
         preparing = workers.Task(f"{target.name}: prepare the graph", prepare, (target, folder), target.model.source)
         (ready,) = _run([preparing], options)
         if plan(planned.path, target).keys != planned.keys:
             raise ModelError("the model or the data changed while they were read; build again")
-        prepared[key] = folder, ready
-    return prepared[key]
+        referring = workers.Task(f"{target.name}: run the reference, check the data", refer, (target, folder))
+        (findings,) = _run([referring], options)
+        grounds[key] = Ground(folder, ready, tuple(findings))
+    return grounds[key]
 
 
-def _make(
-    target: Target, wanted: Sequence[Artifact], folder: Path, ready: Prepared, stage: Path, options: Options
-) -> dict[str, Measured]:
+def _make(planned: Plan, wanted: Sequence[Artifact], ground: Ground, stage: Path, options: Options) -> dict[str, Made]:
+    """Search, write, time and check every wanted file."""
+    target = planned.target
     files = {a.name: stage / file_of(target, a) for a in wanted}
-    tasks = []
-    for name, kernels in dict.fromkeys((a.format, a.kernels) for a in wanted):
-        same = [a for a in wanted if (a.format, a.kernels) == (name, kernels)]
-        requests = [request_for(a, files[a.name], target.model.labels) for a in same]
-        tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, folder, requests, kernels)))
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
-    if not (folder / "parity_answers.npz").exists():
-        tasks.append(workers.Task(f"{target.name}: run the reference", refer, (target, folder)))
+    found = _search(planned, [a for a in wanted if a.precision == AUTO], ground, files, options)
+    given = [a for a in wanted if a.precision != AUTO]
+    tasks = []
+    for name, kernels in dict.fromkeys((a.format, a.kernels) for a in given):
+        same = [a for a in given if (a.format, a.kernels) == (name, kernels)]
+        requests = [request_for(a, files[a.name], target.model.labels) for a in same]
+        tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, ground.folder, requests, kernels)))
     _run(tasks, options)
+    latency = _latency(target, wanted, files, ground, options)
     checks = [
-        workers.Task(f"{target.name}: check {a.name}", measure, (target, a, files[a.name], ready.frozen_size, folder))
-        for a in wanted
+        workers.Task(
+            f"{target.name}: check {a.name}",
+            measure,
+            (target, a, files[a.name], ground.ready.frozen_size, ground.folder, latency.get(a.name)),
+        )
+        for a in (_settled(a, found.get(a.name)) for a in wanted)
     ]
-    return dict(zip(files, _run(checks, options), strict=True))
+    measured = dict(zip(files, _run(checks, options), strict=True))
+    return {name: Made(measured[name], found.get(name)) for name in files}
+
+
+def _settled(artifact: Artifact, found: Found | None) -> Artifact:
+    """The artifact, of the precision that was found for it."""
+    return artifact.model_copy(update={"precision": found.scheme.precision}) if found else artifact
+
+
+def _search(
+    planned: Plan, wanted: Sequence[Artifact], ground: Ground, files: Mapping[str, Path], options: Options
+) -> dict[str, Found]:
+    """The files whose precision is searched for; one search after the other, each with all workers."""
+    if not wanted:
+        return {}
+    found = {}
+    journals = cache_folder("searches") if options.cache else ground.folder
+    tools = sorted({tool for artifact in wanted for tool in FORMATS[artifact.format].tools})
+    with open_crew(options.executor, options.jobs, tools) as crew:
+        for artifact in wanted:
+            found[artifact.name] = find(
+                planned.target,
+                artifact,
+                ground.folder,
+                ground.ready.frozen_size,
+                files[artifact.name],
+                crew=crew,
+                journal=Journal(journals / f"{planned.keys[artifact.name]}.jsonl"),
+                watcher=options.watcher,
+            )
+    return found
+
+
+def _latency(
+    target: Target, wanted: Sequence[Artifact], files: Mapping[str, Path], ground: Ground, options: Options
+) -> dict[str, float]:
+    """Of artifacts that limit it; timed one after the other, with nothing else at work."""
+    limited = [a for a in wanted if a.limits.latency_ratio is not None]
+    tasks = [
+        workers.Task(f"{target.name}: time {a.name}", time, (target, a, files[a.name], ground.folder)) for a in limited
+    ]
+    return {a.name: ratio for a, ratio in zip(limited, workers.run(tasks, 1, options.watcher), strict=True)}
 
 
 def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:
     return workers.run(tasks, options.jobs, options.watcher)
 
 
-def _golden(measured: Mapping[str, Measured], kept: Sequence[ArtifactEntry], folder: Path) -> Samples:
+def _golden(measured: Sequence[Measured], kept: Sequence[ArtifactEntry], folder: Path) -> Samples:
     """Recorded inputs and answers; those of kept artifacts come from what was published."""
     golden: Samples = {}
     if kept:
         prefixes = ("inputs/", *(f"answers/{entry.name}/" for entry in kept))
         recorded = load_samples(folder / GOLDEN)
         golden |= {name: array for name, array in recorded.items() if name.startswith(prefixes)}
-    for found in measured.values():
+    for found in measured:
         golden |= found.golden
     return dict(sorted(golden.items()))
+
+
+def _save_required_operators(
+    files: Sequence[Path], kept: Sequence[ArtifactEntry], options: Options, target: str, stage: Path
+) -> None:
+    """Write down what all .ort files of the target need of ONNX Runtime; nothing where there are none."""
+    all_files = [*files, *(options.out / target / entry.file for entry in kept)]
+    listed = [file for file in all_files if file.suffix == FORMATS["ort"].suffix]
+    if listed:
+        listing = workers.Task(f"{target}: list the operators of .ort files", required_operators, (listed,))
+        (text,) = _run([listing], options)
+        (stage / REQUIRED_OPERATORS).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _copy(old: Path, new: Path) -> None:

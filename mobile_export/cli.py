@@ -89,6 +89,9 @@ def build(
     gate: Annotated[
         Literal["closed", "warn"], typer.Option(help="warn: publish what missed a limit, marked.")
     ] = "closed",
+    executor: Annotated[
+        str | None, typer.Option(help="Where searches try files: dask://HOST:PORT. Default: workers here.")
+    ] = None,
     output: Format = "text",
 ) -> None:
     """Build, check and publish every artifact of the targets."""
@@ -96,7 +99,7 @@ def build(
     from mobile_export.workers import default_jobs
 
     with _Progress() as progress:
-        options = Options(out, artifact, jobs or default_jobs(), not no_cache, gate, progress)
+        options = Options(out, artifact, jobs or default_jobs(), not no_cache, gate, executor, progress)
         outcomes = build(targets, options)
     _report(outcomes, output)
 
@@ -158,6 +161,39 @@ def verify(
         raise CheckFailed(
             f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again"
         )
+
+
+@app.command()
+def explain(
+    artifact: Annotated[Path, typer.Argument(help="A .tflite or .onnx file that build wrote.")],
+    against: Annotated[
+        Path | None, typer.Option(help="The float32 file; default: that of the published folder, or one of --target.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="The target that it was built from: brings samples, and the float32 file.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Inputs as the file takes them; default: the target's, or those recorded beside the file."),
+    ] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="How many of them are run; default: 32.")] = None,
+    output: Format = "text",
+) -> None:
+    """Show where a quantized file errs: each layer against the float file, worst first, and why."""
+    from mobile_export.explanation.explain import explain_file
+    from mobile_export.explanation.report import heading, layers_table, notes, reasons_table
+    from mobile_export.report.terminal import print_tables
+
+    with _Progress() as progress:
+        found = explain_file(artifact, against, target, data, samples, progress)
+    if output == "json":
+        _print_json(found.as_json())
+        return
+    console = _console()
+    console.print(heading(found), soft_wrap=True)
+    print_tables(console, [layers_table(found), reasons_table(found)])
+    for note in notes(found):
+        console.print(f"note: {note}", soft_wrap=True)
 
 
 @app.command()
@@ -394,6 +430,8 @@ def _warn(manifest: "Manifest") -> None:
     """What was published, and is not proved to be right."""
     if manifest.gate == "warn":
         print(f"warning: {manifest.target}: published although limits were missed (--gate warn)", file=sys.stderr)
+    for warning in manifest.warnings:
+        print(f"warning: {manifest.target}: {warning}", file=sys.stderr)
     for entry in manifest.artifacts:
         if entry.unchecked:
             print(f"warning: {manifest.target}: {entry.name} is unchecked: {entry.unchecked}", file=sys.stderr)
@@ -410,17 +448,23 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
 
 
 def _print_tables(outcomes: list["Outcome"]) -> None:
-    from rich.console import Console
+    from mobile_export.report.terminal import artifacts_table, failures_table, print_tables, search_lines
 
-    from mobile_export.report.terminal import artifacts_table, failures_table, print_tables
-
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = _console()
     for outcome in outcomes:
         if outcome.manifest is not None:
             console.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
             for note in outcome.manifest.source.notes:
                 console.print(f"     note: {note}")
             print_tables(console, [artifacts_table(outcome.manifest, console.width), failures_table(outcome.manifest)])
+            for line in search_lines(outcome.manifest):
+                console.print(f"     {line}")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
 
 def _print_json(value: Any) -> None:

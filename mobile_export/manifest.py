@@ -24,6 +24,8 @@ from mobile_export.errors import ModelError
 FILE_NAME = "manifest.json"
 GOLDEN = "golden.npz"
 """Inputs, and what each file answered to them; beside the manifest, and never in the app either."""
+REQUIRED_OPERATORS = "required_operators.config"
+"""What the .ort files need of ONNX Runtime, as its build takes it with --include_ops_by_config."""
 SCHEMA_VERSION = 1
 
 # JSON has no NaN or infinity, and a failed measurement may be one.
@@ -59,25 +61,76 @@ class EdgeEntry(_Entry):
 class CheckEntry(_Entry):
     """One measured value against its limit."""
 
+    rare = ("interval",)
+
     check: str
     name: str
     value: Number
     limit: Number | None
     at_least: bool = Field(description="Whether the limit is the least or the most that the value may be.")
     passed: bool
+    interval: tuple[Number, Number] | None = Field(
+        None, description="Within which the value lies with 95 % confidence, as far as the samples can tell."
+    )
     note: str = ""
+
+
+class SchemeEntry(_Entry):
+    """How a file's numbers are stored and computed."""
+
+    rare = ("layers",)
+
+    precision: str = Field(description="Of every layer that is not named.")
+    layers: dict[str, str] = Field({}, description="Precisions of layers that have one of their own.")
+    per_channel: bool = Field(True, description="Whether quantized weights have a scale for each output channel.")
+    ranges: str = Field("minmax", description="How activations' ranges were taken from calibration.")
+    weights: str = Field("minmax", description="How weights' ranges were chosen.")
+
+
+class ReadingEntry(_Entry):
+    """One number that a search has measured, against its limit."""
+
+    name: str
+    value: Number
+    limit: Number | None
+    passed: bool
+
+
+class TrialEntry(_Entry):
+    """One file that a search tried."""
+
+    rare = ("readings", "note")
+
+    why: str = Field(description="The step of the search that asked for it.")
+    scheme: SchemeEntry
+    probe: bool = Field(description="Whether it was made to see the damage that some layers do, and was no candidate.")
+    verdict: str = Field(description="passed, missed, larger than one that passed (and so not run), or refused.")
+    bytes: int | None
+    readings: tuple[ReadingEntry, ...] = ()
+    note: str = ""
+
+
+class SearchEntry(_Entry):
+    """What precision = "auto" found, and how."""
+
+    rare = ("ended",)
+
+    conclusion: str = Field(description="What was chosen, and why.")
+    ended: str = Field("", description="What ended the search before it was done.")
+    trials: tuple[TrialEntry, ...]
 
 
 class ArtifactEntry(_Entry):
     """One published file, or a folder where the format is one of folders."""
 
-    rare = ("unchecked", "kernels")
+    rare = ("unchecked", "kernels", "search")
 
     name: str
     file: str = Field(description="Path in the published folder, with forward slashes.")
     format: str
     precision: str
     interface: str
+    scheme: SchemeEntry
     sha256: str = Field(description="Of a folder: that of a line for each file in it, as sha256sum prints them.")
     bytes: int = Field(description="Of a folder: those of its files together.")
     zipped_bytes: int
@@ -88,6 +141,7 @@ class ArtifactEntry(_Entry):
     kernels: dict[str, tuple[str, ...]] = Field(
         {}, description="Of a file that TensorFlow runs: the kernel classes that it needs, by operator."
     )
+    search: SearchEntry | None = Field(None, description="Of a file whose precision was searched for.")
     key: str = Field(description="Hash of everything that could change this file.")
 
     @field_validator("file")
@@ -133,7 +187,7 @@ class PreprocessingEntry(_Entry):
 class Manifest(_Entry):
     """A published folder."""
 
-    rare = ("preprocessing",)
+    rare = ("preprocessing", "warnings", "required_operators")
 
     schema_version: Literal[1] = 1
     target: str
@@ -141,11 +195,21 @@ class Manifest(_Entry):
     gate: Literal["closed", "warn"] = "closed"
     source: SourceEntry
     data: dict[str, str] = Field(description="Role of each data file to its sha256.")
+    warnings: tuple[str, ...] = Field((), description="What is suspicious about the data, a sentence each.")
     preprocessing: dict[str, PreprocessingEntry] = Field({}, description="By the public name of the input.")
     transforms: tuple[TransformEntry, ...]
     artifacts: tuple[ArtifactEntry, ...]
     golden: str = Field(description="sha256 of golden.npz: inputs, and what each file answered to them.")
+    required_operators: str | None = Field(
+        None, description="sha256 of required_operators.config: what the .ort files need of a reduced build."
+    )
     versions: dict[str, str] = Field(description="Tools that shaped the bytes.")
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """Files that lie beside the manifest, by name, and their sha256."""
+        needed = {} if self.required_operators is None else {REQUIRED_OPERATORS: self.required_operators}
+        return {GOLDEN: self.golden, **needed}
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`."""

@@ -9,32 +9,37 @@ write      the files of one format
 measure    one file: what it answers, and what the checks say to that
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from mobile_export.advice import naming_cuts
 from mobile_export.artifact_files import artifact_size, files_of
 from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
 from mobile_export.cuts import DRAWS, unportable
 from mobile_export.data.preprocess import Preprocessed, Recipes, real
+from mobile_export.data_checks import Finding, lint
 from mobile_export.deflate import deflated_size
-from mobile_export.errors import ConversionError, ModelError, NotRunnableError
-from mobile_export.formats import FORMATS, Request
+from mobile_export.errors import CheckFailed, ConversionError, ModelError, NotRunnableError
+from mobile_export.formats import FORMATS, QUANTIZABLE, Layer, Request
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.graph_transform_tool.run import run_call
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.files import kernel_classes, needed_by
 from mobile_export.kernels.runtimes import INSTALLED, load_runtime
-from mobile_export.metrics import METRICS
+from mobile_export.latency import latency_ratio
+from mobile_export.metrics import Statistics, make_metric
 from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.ops import RANDOM, RUNNABLE
-from mobile_export.runner import Edge, Runner, run_samples
+from mobile_export.runner import Edge, Runner, run_batches, run_samples
 from mobile_export.safety import refuse_unlisted
-from mobile_export.samples import Samples, load_samples, save_samples
-from mobile_export.sampling import gather, outside, ready
+from mobile_export.samples import Samples, load_samples, map_samples, save_samples
+from mobile_export.sampling import CALIBRATION, EVALUATION, gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
 from mobile_export.target import RUN_BY_KERNELS, Artifact, Evaluation, Target
@@ -61,6 +66,7 @@ FOLDED_TOLERANCE = 1e-4
 """How far answers may move, over their largest magnitude, when preprocessing moves into the graph."""
 
 _REFERENCE, OPTIMIZED = "reference.graph", "optimized.graph"
+_ANSWERS, _STATISTICS = "parity_answers.npz", "reference_statistics.npz"
 
 
 @dataclass(frozen=True)
@@ -240,29 +246,52 @@ def _check_labels(target: Target, graph: Graph) -> None:
             )
 
 
-def refer(target: Target, folder: Path) -> None:
-    """Run the reference graph on every sample and save its answers.
+def refer(target: Target, folder: Path) -> list[Finding]:
+    """Run the reference graph on every sample; save its answers, and the statistics that its score is made of.
+
+    Returns:
+        What is suspicious about the data, without what the target accepts.
 
     Raises:
         ModelError: the labels do not fit the model's answers.
+        CheckFailed: calibration or evaluation with such data would mislead.
     """
+    graph = Graph.load(folder / _REFERENCE)
     evaluation = target.data.evaluation
-    with Session(Graph.load(folder / _REFERENCE)) as session:
+    with Session(graph) as session:
         reference = Preprocessed(session, target.model.preprocessing)
-        parity = run_samples(reference, load_samples(folder / "parity.npz"))
-        if evaluation is not None:
-            samples = load_samples(folder / "evaluation.npz")
-            answers = run_samples(reference, samples)
-    if evaluation is not None:
-        output = _scored_output(evaluation, tuple(answers))
-        wrong = METRICS[evaluation.metric].check_labels(samples[evaluation.labels], answers[output])
+        save_samples(folder / _ANSWERS, run_samples(reference, load_samples(folder / "parity.npz")))
+        statistics = _statistics(evaluation, reference, folder) if evaluation is not None else None
+    if statistics is not None:
+        save_samples(folder / _STATISTICS, {"statistics": statistics})
+    findings = lint(graph, target, folder, statistics)
+    errors = [str(finding) for finding in findings if finding.severity == "error"]
+    if errors:
+        names = json.dumps(sorted({finding.check for finding in findings if finding.severity == "error"}))
+        raise CheckFailed("\n".join([*errors, f"if that is known and right, accept it in [data]: accept = {names}"]))
+    return findings
+
+
+def _statistics(evaluation: Evaluation, runner: Runner, folder: Path) -> Statistics:
+    """What the metric keeps of every evaluation sample; answers are dropped batch by batch.
+
+    Raises:
+        ModelError: the labels do not fit the answers.
+    """
+    metric = make_metric(evaluation.metric)
+    samples = map_samples(folder / EVALUATION)
+    labels = samples[evaluation.labels]
+    output = _scored_output(evaluation, [edge.name for edge in runner.outputs])
+    kept: list[Statistics] = []
+    done = 0
+    for answers in run_batches(runner, samples):
+        answer = answers[output]
+        wrong = metric.problem(labels, answer) if not done else None
         if wrong:
             raise ModelError(f"{evaluation.source}: the labels in {evaluation.labels!r} {wrong}")
-        scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
-        save_samples(folder / "evaluation_scores.npz", {"scores": scores})
-    unfinished = folder / "parity_answers.part"  # whoever finds the final name finds all of it, and the scores
-    save_samples(unfinished, parity)
-    unfinished.replace(folder / "parity_answers.npz")
+        kept.append(metric.statistics(answer, labels[done : done + len(answer)]))
+        done += len(answer)
+    return np.concatenate(kept)
 
 
 def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
@@ -281,17 +310,44 @@ def write(format_name: str, folder: Path, requests: Sequence[Request], kernels: 
     Raises:
         ConversionError: the converter failed.
     """
-    calibration = folder / "calibration.npz"
-    graph = Graph.load(folder / OPTIMIZED)
-    refuse_unlisted(graph, RUNNABLE)  # converters run parts of it
+    graph = _convertible(folder)
     if kernels is not None:
         graph = without_newer_defaults(graph, load_runtime(kernels))
     with naming_cuts(graph):
-        FORMATS[format_name].write(graph, requests, load_samples(calibration) if calibration.exists() else None)
+        FORMATS[format_name].write(graph, requests, _calibration(folder))
 
 
-def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, folder: Path) -> Measured:
+def convert(format_name: str, folder: Path, shared: Path, requests: Sequence[Request]) -> tuple[Layer, ...]:
+    """Leave in `shared` what all candidates of a search share; the layers of the model.
+
+    Raises:
+        ConversionError: the converter failed.
+    """
+    graph = _convertible(folder)
+    with naming_cuts(graph):
+        searched = QUANTIZABLE[format_name]
+        shared.mkdir(exist_ok=True)
+        searched.convert(graph, shared, requests, _calibration(folder))
+    return searched.layers(shared)
+
+
+def _convertible(folder: Path) -> Graph:
+    graph = Graph.load(folder / OPTIMIZED)
+    refuse_unlisted(graph, RUNNABLE)  # converters run parts of it
+    return graph
+
+
+def _calibration(folder: Path) -> Samples | None:
+    return map_samples(folder / CALIBRATION) if (folder / CALIBRATION).exists() else None
+
+
+def measure(
+    target: Target, artifact: Artifact, path: Path, frozen_size: int, folder: Path, latency_ratio: float | None = None
+) -> Measured:
     """Run a written file in its runtime, and judge it.
+
+    Args:
+        latency_ratio: what `time` measured, alone on the machine; None where the target does not limit it.
 
     Raises:
         ConversionError: the runtime does not load it.
@@ -305,7 +361,9 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
     size, zipped_size = artifact_size(path), sum(map(deflated_size, files_of(path)))
     drawn = target.data.evaluation is None and target.data.calibration is None
     kernels, lacking = _kernels(artifact, path)
-    unmeasured = Evidence(artifact.precision, {}, {}, None, size, zipped_size, frozen_size, drawn, lacking)
+    unmeasured = Evidence(
+        artifact.precision, {}, {}, None, size, zipped_size, frozen_size, drawn, lacking, latency_ratio
+    )
     try:
         answers = run_samples(runner, parity)
     except NotRunnableError as error:
@@ -313,11 +371,26 @@ def measure(target: Target, artifact: Artifact, path: Path, frozen_size: int, fo
         if not artifact.allow_unchecked:
             results["run"] = [_not_run(error, len(next(iter(parity.values()))))]
         return Measured(file.inputs, file.outputs, size, zipped_size, results, golden, str(error))
-    reference = load_samples(folder / "parity_answers.npz")
+    reference = load_samples(folder / _ANSWERS)
     evidence = replace(unmeasured, reference=reference, answers=answers, scores=_scores(target, runner, folder))
     golden |= {f"answers/{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
     results = judge(evidence, artifact.limits)
     return Measured(file.inputs, file.outputs, size, zipped_size, results, golden, kernels=kernels)
+
+
+def time(target: Target, artifact: Artifact, path: Path, folder: Path) -> float:
+    """Time of an answer of a written file, over that of the float32 file of its format.
+
+    Both run by turns in one thread, so that what slows the machine down slows both. To be called when nothing else
+    runs.
+    """
+    form = FORMATS[artifact.format]
+    baseline = folder / f"float32{form.suffix}"
+    if not baseline.exists():
+        write(artifact.format, folder, [Request(artifact.name, baseline)], artifact.kernels)
+    samples = load_samples(folder / "parity.npz")
+    timed, other = (Preprocessed(form.open(each), outside(target)) for each in (path, baseline))
+    return latency_ratio(timed, other, samples)
 
 
 def _kernels(artifact: Artifact, path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:
@@ -341,8 +414,7 @@ def _scores(target: Target, runner: Runner, folder: Path) -> Scores | None:
     evaluation = target.data.evaluation
     if evaluation is None:
         return None
-    samples = load_samples(folder / "evaluation.npz")
-    answers = run_samples(runner, samples)
-    output = _scored_output(evaluation, tuple(answers))
-    scores = METRICS[evaluation.metric].per_sample(answers[output], samples[evaluation.labels])
-    return Scores(evaluation.metric, load_samples(folder / "evaluation_scores.npz")["scores"], scores)
+    reference = load_samples(folder / _STATISTICS)["statistics"]
+    metric = make_metric(evaluation.metric)
+    blind = metric.blind(map_samples(folder / EVALUATION)[evaluation.labels])
+    return Scores(evaluation.metric.name, metric, reference, _statistics(evaluation, runner, folder), blind)

@@ -1,6 +1,7 @@
 """What the server that workers are forked from imports, once: see `workers`."""
 
 import contextlib
+import importlib
 import signal
 
 from mobile_export.errors import MissingToolError
@@ -11,3 +12,13 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 with contextlib.suppress(MissingToolError):  # a worker that needs it says so
     import_tensorflow()
+
+# a search has dozens of workers, which would each take a second to import what they share
+for _name in (
+    "mobile_export.pipeline",
+    "ai_edge_litert.interpreter",
+    "litert_quantizer.quantizer",
+    "onnxruntime.quantization",
+):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_name)

@@ -53,8 +53,9 @@ def verify(folder: Path, jobs: int = 1) -> list[Finding]:
         ModelError: the manifest or the recorded answers are missing or damaged.
     """
     manifest = load_manifest(folder)
-    if sha256_of(folder / GOLDEN) != manifest.golden:
-        raise ModelError(f"{folder / GOLDEN}: is not the file that was published; build the target again")
+    for name, digest in manifest.beside.items():
+        if sha256_of(folder / name) != digest:
+            raise ModelError(f"{folder / name}: is not the file that was published; build the target again")
     if not has_header(manifest, folder):
         raise ModelError(f"{folder / HEADER}: is not the file that was published; build the target again")
     findings = {entry.name: _hash_problem(folder, entry) for entry in manifest.artifacts}

@@ -11,11 +11,11 @@ from typing import Any
 
 from mobile_export import workers
 from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
-from mobile_export.formats import FORMATS
+from mobile_export.formats import FORMATS, QUANTIZABLE
 from mobile_export.graph import TensorSpec, format_shape
 from mobile_export.inspection.findings import Edge, Edges, Inspection, Ready, Seen, Verdict
 from mobile_export.inspection.inspect import inspect_model
-from mobile_export.target import Input, Model, Output
+from mobile_export.target import AUTO, Input, Model, Output
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 _GENERIC = frozenset({"", "model", "saved_model", "frozen_model", "checkpoint", "ckpt", "variables", "export"})
@@ -51,6 +51,11 @@ and, to measure accuracy, `label`, the right class of each sample, integers [sam
 calibration = {{ source = "calibration.npz", samples = 200 }}
 evaluation = {{ source = "evaluation.npz", metric = "top1" }}"""
 
+OFFERED = tuple(key for key in FORMATS if key != "ort")
+"""Formats that a target begins with; an .ort file is an .onnx file for a runtime that an app builds itself."""
+TRIED = ("float32", "float16", "dynamic")
+"""Precisions that are tried without data; weight-only ones are left to a search."""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -83,8 +88,8 @@ def start(
         raise OutputError(f"{out}: is there already, and is not overwritten; choose another file with --out")
     if not out.parent.is_dir():
         raise OutputError(f"{out.parent}: no such folder; make it, or choose another file with --out")
-    precisions = {key: [p for p in unit.precisions if p not in unit.calibrated] for key, unit in FORMATS.items()}
-    found = inspect_model(model, precisions, jobs, watcher)
+    tried = {key: [p for p in TRIED if p in FORMATS[key].precisions] for key in OFFERED}
+    found = inspect_model(model, tried, jobs, watcher)
     if found.ready is None:
         raise ModelError(found.problem)
     if not _made(found.verdicts):
@@ -327,12 +332,16 @@ def _artifacts(name: str, verdicts: Sequence[Verdict]) -> Iterator[list[str]]:
             yield [*_comment(f"{misses}. With data, it may pass:"), *_commented(lines)]
         else:
             yield _comment(f"{verdict.format} {verdict.precision}, {verdict.outcome}: {verdict.reason}")
-    for key, unit in FORMATS.items():
-        for precision in unit.calibrated if any(verdict.format == key for verdict in made) else ():
-            lines = ["[[artifacts]]", *_artifact(name, Verdict(key, precision, "ok"))]
-            lines.append(_key("interface", unit.precisions[precision][0], " | ".join(unit.precisions[precision])))
-            why = f"{precision} needs [data] calibration, from which the ranges of values are measured:"
-            yield [*_comment(why), *_commented(lines)]
+    for key in (key for key in OFFERED if key in QUANTIZABLE and any(verdict.format == key for verdict in made)):
+        lines = ["[[artifacts]]", *_artifact(name, Verdict(key, "int8", "ok"))]
+        interfaces = FORMATS[key].precisions["int8"]
+        if len(interfaces) > 1:
+            lines.append(_key("interface", interfaces[0], " | ".join(interfaces)))
+        why = "int8 needs [data] calibration, from which the ranges of values are measured:"
+        yield [*_comment(why), *_commented(lines)]
+        lines = ["[[artifacts]]", *_artifact(name, Verdict(key, AUTO, "ok")), "limits = { accuracy_drop = 0.01 }"]
+        why = f"{AUTO} searches the smallest file that holds its limits; it needs [data] evaluation, too:"
+        yield [*_comment(why), *_commented(lines)]
 
 
 def _artifact(name: str, verdict: Verdict) -> list[str]:

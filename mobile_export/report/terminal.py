@@ -1,9 +1,10 @@
 """What a person sees in a terminal or a build log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -31,31 +32,45 @@ def format_value(name: str, value: float) -> str:
 
 
 WIDE = 120
-"""Columns of a terminal that takes the whole table; below, the measurements marked here are left out."""
-_MEASUREMENTS = {
-    "zipped_size": ("zipped", "wide"),
-    "size_ratio": ("ratio", "wide"),
-    "accuracy": ("accuracy", ""),
-    "accuracy_drop": ("drop", "wide"),
-    "sqnr": ("SQNR", ""),
-    "top1_agreement": ("same top-1", "wide"),
+"""Columns of a log, which every terminal of a developer has."""
+_HEADINGS = {
+    "size": "size",
+    "zipped_size": "zipped",
+    "size_ratio": "ratio",
+    "accuracy": "accuracy",
+    "accuracy_drop": "drop",
+    "sqnr": "SQNR",
+    "top1_agreement": "same top-1",
 }
+_DISPENSABLE = ("top1_agreement", "zipped_size", "size_ratio", "accuracy_drop")
+"""What is left out of a table that would be too wide, in that order."""
 
 
 def artifacts_table(manifest: Manifest, width: int = WIDE) -> Table:
     """One row an artifact: size, accuracy and parity, and whether it passed, or could not be run.
 
-    Behind the precision, in parentheses, stands the element type at the file's edges where it is not float32.
+    Behind the precision, in parentheses, stands the element type at the file's edges where it is not float32; behind
+    a drop, half the width of the interval within which it lies with 95 % confidence. Numbers are never cut short:
+    where `width` does not take them all, whole columns are left out.
     """
-    shown = {name: heading for name, (heading, when) in _MEASUREMENTS.items() if width >= WIDE or not when}
+    shown = dict(_HEADINGS)
+    for dispensable in ("", *_DISPENSABLE):
+        shown.pop(dispensable, None)
+        table = _artifacts_table(manifest, shown)
+        if Measurement.get(Console(width=10 * width), Console(width=10 * width).options, table).maximum <= width:
+            break
+    return table
+
+
+def _artifacts_table(manifest: Manifest, shown: Mapping[str, str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("", "artifact", "format", "precision"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("size", *shown.values()):
+        table.add_column(heading, no_wrap=heading != "artifact", overflow="fold")
+    for heading in shown.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
-        cells = [_cell(found.get(name)) for name in ("size", *shown)]
+        cells = [_cell(found.get(name)) for name in shown]
         table.add_row(_verdict(entry), entry.name, entry.format, _precision(entry), *cells)
     return table
 
@@ -70,6 +85,11 @@ def failures_table(manifest: Manifest) -> Table:
             if not check.passed:
                 table.add_row(entry.name, check.name, format_value(check.name, check.value), _asked(check), check.note)
     return table
+
+
+def search_lines(manifest: Manifest) -> list[str]:
+    """What each search of precisions chose, and why."""
+    return [f"{entry.name}: {entry.search.conclusion}" for entry in manifest.artifacts if entry.search]
 
 
 def print_tables(console: Console, tables: Sequence[Table]) -> None:
@@ -88,7 +108,10 @@ def _verdict(entry: ArtifactEntry) -> Text:
 def _cell(check: CheckEntry | None) -> Text:
     if check is None:
         return Text("–", "dim")
-    return Text(format_value(check.name, check.value), "" if check.passed else "bold red")
+    value = format_value(check.name, check.value)
+    if check.name == "accuracy_drop" and check.interval is not None:
+        value += f" ± {format_value(check.name, (check.interval[1] - check.interval[0]) / 2)}"
+    return Text(value, "" if check.passed else "bold red")
 
 
 def _asked(check: CheckEntry) -> str:
@@ -98,4 +121,5 @@ def _asked(check: CheckEntry) -> str:
 
 
 def _precision(entry: ArtifactEntry) -> str:
-    return entry.precision if entry.interface == "float32" else f"{entry.precision} ({entry.interface})"
+    precision = f"{entry.precision}, mixed" if entry.scheme.layers else entry.precision
+    return precision if entry.interface == "float32" else f"{precision} ({entry.interface})"

@@ -138,7 +138,7 @@ def test_inspect_as_json(tmp_path: Path, mobile_export) -> None:
     found = json.loads(ran.out)
     assert found["network"]["parameters"] == 83
     assert {v["format"]: v["outcome"] for v in found["formats"]} == dict.fromkeys(
-        ["tflite", "onnx", "graphdef", "memmapped", "saved_model"], "ok"
+        ["tflite", "onnx", "ort", "graphdef", "memmapped", "saved_model"], "ok"
     )
     ran = mobile_export("inspect", tmp_path / "model.ckpt", "--format", "json", "--no-convert")
     assert json.loads(ran.out)["formats"] == []

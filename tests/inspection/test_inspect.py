@@ -37,7 +37,7 @@ def test_without_converting(tmp_path: Path) -> None:
 def test_every_format_is_tried(tmp_path: Path) -> None:
     found = inspect_model(model_of(save(mlp, tmp_path).prefix, {}, tmp_path), jobs=2)
     assert {v.format: v.outcome for v in found.verdicts} == dict.fromkeys(
-        ["tflite", "onnx", "graphdef", "memmapped", "saved_model"], "ok"
+        ["tflite", "onnx", "ort", "graphdef", "memmapped", "saved_model"], "ok"
     )
     assert found.ready is not None
     assert found.ready.network.parameters == 83

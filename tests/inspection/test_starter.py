@@ -93,14 +93,25 @@ def test_comments_are_right_when_uncommented(tmp_path: Path) -> None:
     written = text(
         found, tmp_path, Verdict("tflite", "float32", "ok", 1), Verdict("tflite", "float16", "differs", 1, "why")
     )
-    keys = ("[", "name", "tensor", "format", "precision", "interface", "moving_average", "calibration", "evaluation")
+    keys = (
+        "[",
+        "name",
+        "tensor",
+        "format",
+        "precision",
+        "interface",
+        "limits",
+        "moving_average",
+        "calibration",
+        "evaluation",
+    )
     lines = [
         line.removeprefix("# ") if line.removeprefix("# ").startswith(keys) else line for line in written.splitlines()
     ]
     path = tmp_path / "all.toml"
     path.write_text("\n".join(lines))
     ((_, target),) = load_targets([path])
-    assert [a.precision for a in target.artifacts] == ["float32", "float16", "int8"]
+    assert [a.precision for a in target.artifacts] == ["float32", "float16", "int8", "auto"]
     assert [o.name for o in target.model.outputs] == ["probabilities", "logits"]
     assert target.model.moving_average
     assert target.data.calibration is not None
