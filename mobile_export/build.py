@@ -21,6 +21,7 @@ from mobile_export.executors import open_crew
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
 from mobile_export.kernels.published import has_header, save_header
+from mobile_export.keys import artifact_key
 from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest, load_manifest
 from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, time, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
@@ -28,7 +29,7 @@ from mobile_export.publish import publish, staging
 from mobile_export.samples import Samples, load_samples, save_samples
 from mobile_export.search.find import Found, find
 from mobile_export.search.journal import Journal
-from mobile_export.target import AUTO, Artifact, Target
+from mobile_export.target import AUTO, Artifact, Search, Target
 
 
 @dataclass(frozen=True)
@@ -224,10 +225,16 @@ def _search(
                 ground.ready.frozen_size,
                 files[artifact.name],
                 crew=crew,
-                journal=Journal(journals / f"{planned.keys[artifact.name]}.jsonl"),
+                journal=Journal(journals / f"{_search_key(planned, artifact)}.jsonl"),
                 watcher=options.watcher,
             )
     return found
+
+
+def _search_key(planned: Plan, artifact: Artifact) -> str:
+    """Of whatever files of the search measure, however long it may last."""
+    unbounded = artifact.model_copy(update={"search": Search()})
+    return artifact_key(planned.target, unbounded, planned.source, planned.data, planned.versions)
 
 
 def _latency(

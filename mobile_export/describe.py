@@ -119,7 +119,8 @@ def _search(found: Found) -> SearchEntry:
             verdict=trial.outcome.verdict,
             bytes=trial.outcome.size,
             readings=tuple(
-                ReadingEntry(name=r.name, value=r.value, limit=r.limit, passed=r.passed) for r in trial.outcome.readings
+                ReadingEntry(name=r.name, value=r.value, limit=r.limit, passed=r.passed, unit=r.unit)
+                for r in trial.outcome.readings
             ),
             note=trial.outcome.note,
         )

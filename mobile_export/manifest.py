@@ -61,7 +61,7 @@ class EdgeEntry(_Entry):
 class CheckEntry(_Entry):
     """One measured value against its limit."""
 
-    rare = ("interval",)
+    rare = ("interval", "unit")
 
     check: str
     name: str
@@ -72,6 +72,7 @@ class CheckEntry(_Entry):
     interval: tuple[Number, Number] | None = Field(
         None, description="Within which the value lies with 95 % confidence, as far as the samples can tell."
     )
+    unit: str = Field("", description="bytes, dB or share, which is shown in percent: of value, limit and interval.")
     note: str = ""
 
 
@@ -90,10 +91,13 @@ class SchemeEntry(_Entry):
 class ReadingEntry(_Entry):
     """One number that a search has measured, against its limit."""
 
+    rare = ("unit",)
+
     name: str
     value: Number
     limit: Number | None
     passed: bool
+    unit: str = ""
 
 
 class TrialEntry(_Entry):

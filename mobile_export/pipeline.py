@@ -39,7 +39,7 @@ from mobile_export.ops import RANDOM, RUNNABLE
 from mobile_export.runner import Edge, Runner, run_batches, run_samples
 from mobile_export.safety import refuse_unlisted
 from mobile_export.samples import Samples, load_samples, map_samples, save_samples
-from mobile_export.sampling import CALIBRATION, EVALUATION, gather, outside, ready
+from mobile_export.sampling import CALIBRATION, EVALUATION, PARITY, gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
 from mobile_export.target import RUN_BY_KERNELS, Artifact, Evaluation, Target
@@ -67,6 +67,8 @@ FOLDED_TOLERANCE = 1e-4
 
 _REFERENCE, OPTIMIZED = "reference.graph", "optimized.graph"
 _ANSWERS, _STATISTICS = "parity_answers.npz", "reference_statistics.npz"
+MEASURED_WITH = (PARITY, _ANSWERS, _STATISTICS, EVALUATION)
+"""What `measure` reads in the work folder, besides the file."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ def refer(target: Target, folder: Path) -> list[Finding]:
     evaluation = target.data.evaluation
     with Session(graph) as session:
         reference = Preprocessed(session, target.model.preprocessing)
-        save_samples(folder / _ANSWERS, run_samples(reference, load_samples(folder / "parity.npz")))
+        save_samples(folder / _ANSWERS, run_samples(reference, load_samples(folder / PARITY)))
         statistics = _statistics(evaluation, reference, folder) if evaluation is not None else None
     if statistics is not None:
         save_samples(folder / _STATISTICS, {"statistics": statistics})
@@ -354,7 +356,7 @@ def measure(
     """
     file = FORMATS[artifact.format].open(path)
     runner = Preprocessed(file, outside(target))
-    parity = load_samples(folder / "parity.npz")
+    parity = load_samples(folder / PARITY)
     first = {name: array[:GOLDEN_SAMPLES] for name, array in parity.items()}
     taken = ready(first, outside(target), map(real, file.inputs))
     golden = {f"inputs/{name}": array for name, array in taken.items()}
@@ -384,12 +386,12 @@ def time(target: Target, artifact: Artifact, path: Path, folder: Path) -> float:
     Both run by turns in one thread, so that what slows the machine down slows both. To be called when nothing else
     runs.
     """
-    form = FORMATS[artifact.format]
+    form = QUANTIZABLE[artifact.format]
     baseline = folder / f"float32{form.suffix}"
     if not baseline.exists():
-        write(artifact.format, folder, [Request(artifact.name, baseline)], artifact.kernels)
-    samples = load_samples(folder / "parity.npz")
-    timed, other = (Preprocessed(form.open(each), outside(target)) for each in (path, baseline))
+        write(artifact.format, folder, [Request(artifact.name, baseline)])
+    samples = load_samples(folder / PARITY)
+    timed, other = (Preprocessed(form.open(each, threads=1), outside(target)) for each in (path, baseline))
     return latency_ratio(timed, other, samples)
 
 

@@ -120,6 +120,8 @@ def _artifact_problems(target: Target, artifact: Artifact) -> list[str]:
             for key in ("compute", "search")
             if key in artifact.model_fields_set
         ]
+    if artifact.format not in QUANTIZABLE and artifact.limits.latency_ratio is not None:
+        found.append(f"limits.latency_ratio: {artifact.format} has float32 alone, and nothing to compare; leave it out")
     if artifact.format not in QUANTIZABLE and not artifact.per_channel:
         found.append(f"per_channel: {artifact.format} has no quantized weights; leave it out")
     if artifact.kernels is not None:

@@ -18,7 +18,7 @@ for _name in (
     "mobile_export.pipeline",
     "ai_edge_litert.interpreter",
     "litert_quantizer.quantizer",
-    "onnxruntime.quantization",
+    "onnxruntime",
 ):
     with contextlib.suppress(ImportError):
         importlib.import_module(_name)

@@ -33,6 +33,8 @@ PARITY_SAMPLES = 128
 
 CALIBRATION, EVALUATION = "calibration", "evaluation"
 """Folders of stored samples."""
+PARITY = "parity.npz"
+"""The samples on which answers are compared value by value."""
 
 
 def gather(target: Target, served: Graph, folder: Path) -> Samples:
@@ -65,7 +67,7 @@ def gather(target: Target, served: Graph, folder: Path) -> Samples:
         parity = {spec.name: np.array(stored[spec.name][:PARITY_SAMPLES]) for spec in inputs}
     if parity is None:
         parity = _random_samples(served, inputs, recipes)
-    save_samples(folder / "parity.npz", parity)
+    save_samples(folder / PARITY, parity)
     return parity
 
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from mobile_export.checks.evidence import Evidence, Measurement, Scores, measured
+from mobile_export.checks.evidence import Evidence, Measurement, Scores, Unit, measured
 from mobile_export.metrics.interval import Estimate, estimate_drop, estimate_score, needed_samples
 from mobile_export.metrics.metric import best, score_of, spread
 from mobile_export.target import Limits
@@ -25,11 +25,12 @@ def accuracy(evidence: Evidence, limits: Limits) -> list[Measurement]:
     score = estimate_score(scores.metric, scores.artifact)
     drop = estimate_drop(scores.metric, scores.reference, scores.artifact)
     note = f"{scores.name} of {len(scores.artifact)} samples"
+    unit: Unit = "share" if scores.metric.bounds == (0, 1) else ""
     reached = measured("accuracy", score.value, limits, note=note)
     most = default_drop(scores) if limits.accuracy_drop is None else limits.accuracy_drop
     return [
-        replace(reached, at_least=scores.metric.higher_is_better, interval=score.interval()),
-        replace(measured("accuracy_drop", _decimal(drop.value), limits, most), interval=drop.interval()),
+        replace(reached, at_least=scores.metric.higher_is_better, interval=score.interval(), unit=unit),
+        replace(measured("accuracy_drop", _decimal(drop.value), limits, most), interval=drop.interval(), unit=unit),
         _confidence(scores, drop, most, limits.confidence),
     ]
 

@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from mobile_export.metrics import Metric, Statistics
 from mobile_export.samples import Samples
 from mobile_export.target import Limits
+
+Unit = Literal["", "bytes", "share", "dB"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Measurement:
         limit: None when it is only reported.
         at_least: whether the limit is the least or the most that `value` may be.
         note: why, where the number alone does not say it.
+        unit: of `value` and `limit`; a share is shown in percent.
         interval: within which it lies with 95 % confidence; None where that is not told.
     """
 
@@ -71,6 +75,7 @@ class Measurement:
     at_least: bool
     note: str = ""
     interval: tuple[float, float] | None = None
+    unit: Unit = ""
 
     @property
     def passed(self) -> bool:
@@ -88,8 +93,17 @@ class Measurement:
 def measured(name: str, value: float, limits: Limits, default: float | None = None, note: str = "") -> Measurement:
     """`value` against the target's limit of that name, or the check's `default`."""
     asked = getattr(limits, name)
-    return Measurement(name, value, default if asked is None else float(asked), name in AT_LEAST, note)
+    limit = default if asked is None else float(asked)
+    return Measurement(name, value, limit, name in AT_LEAST, note, unit=UNITS.get(name, ""))
 
+
+UNITS: dict[str, Unit] = {
+    "size": "bytes",
+    "zipped_size": "bytes",
+    "top1_agreement": "share",
+    "sqnr": "dB",
+}
+"""Of numbers that have one; what a score is in, its metric says."""
 
 AT_LEAST = frozenset({"accuracy", "cosine", "sqnr", "rank_agreement", "top1_agreement"})
 """Limits that are lower bounds; all others are upper bounds."""

@@ -15,7 +15,7 @@ from mobile_export.manifest import FILE_NAME, GOLDEN, Manifest, load_manifest
 from mobile_export.pipeline import prepare, write
 from mobile_export.plan import load_targets
 from mobile_export.samples import load_samples, save_samples
-from mobile_export.sampling import outside, ready
+from mobile_export.sampling import PARITY, outside, ready
 from mobile_export.target import Target
 
 SAMPLES = 32
@@ -23,8 +23,6 @@ SAMPLES = 32
 
 ASSETS = "assets"
 """Where files lie in a published folder."""
-PARITY = "parity.npz"
-"""Where the samples lie that `prepare` leaves to compare answers on, as they came."""
 _READY = "ready.npz"
 
 

@@ -20,7 +20,5 @@ FORMATS: dict[str, Format] = {
 }
 """By the name that `[[artifacts]] format` uses."""
 
-QUANTIZABLE: dict[str, Quantizable] = {
-    name: unit for name, unit in FORMATS.items() if isinstance(unit, Quantizable)
-}
+QUANTIZABLE: dict[str, Quantizable] = {name: unit for name, unit in FORMATS.items() if isinstance(unit, Quantizable)}
 """Those whose layers may differ in precision, so that `auto` can search among them."""

@@ -151,3 +151,7 @@ class Quantizable(Format, Protocol):
             ConversionError: the quantizer refuses it, or a layer is not known, or the runtime does not load it.
         """
         ...
+
+    def open(self, path: Path, threads: int = ...) -> Runner:
+        """Load a written file, to run in so many threads."""
+        ...

@@ -27,13 +27,13 @@ _NOISE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? fa
 class OnnxRunner:
     """An .onnx or .ort file in ONNX Runtime, with the optimizations of an app's session; a `Runner`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = THREADS) -> None:
         """Load `path`.
 
         Raises:
             ConversionError: ONNX Runtime does not load it.
         """
-        self._session = load(str(path), session_options(THREADS), path.name)
+        self._session = load(str(path), session_options(threads), path.name)
         self.inputs = tuple(_edge(arg) for arg in self._session.get_inputs())
         self.outputs = tuple(_edge(arg) for arg in self._session.get_outputs())
 

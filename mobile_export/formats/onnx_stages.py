@@ -97,9 +97,9 @@ class OnnxModels(ABC):
     def save(self, model: "ModelProto", path: Path) -> None:
         """Write a file of this kind."""
 
-    def open(self, path: Path) -> OnnxRunner:
+    def open(self, path: Path, threads: int = THREADS) -> OnnxRunner:
         """Load `path` in ONNX Runtime, with the optimizations of an app's session."""
-        return OnnxRunner(path)
+        return OnnxRunner(path, threads)
 
 
 @contextmanager

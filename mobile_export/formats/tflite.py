@@ -15,7 +15,7 @@ from mobile_export.formats.format import Layer, Request
 from mobile_export.formats.tflite_base import Base, write_file
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS
-from mobile_export.formats.tflite_runner import TFLiteRunner
+from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
 from mobile_export.graph import Graph
 from mobile_export.quantize.recipes import INTEGERS
 from mobile_export.runner import batches
@@ -89,9 +89,9 @@ class TFLite:
         """What makes the file of a request: the quantizer whose result was measured to be better, or the only one."""
         return Base(folder).engine(request.numbers)
 
-    def open(self, path: Path) -> TFLiteRunner:
+    def open(self, path: Path, threads: int = THREADS) -> TFLiteRunner:
         """Load with XNNPACK, as an app does."""
-        return TFLiteRunner(path)
+        return TFLiteRunner(path, threads)
 
 
 def _batches(graph: Graph, calibration: Samples) -> Iterator[dict[str, Array]]:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -18,7 +19,9 @@ class _Tools:
         from ai_edge_litert.tools import flatbuffer_utils
         from litert_quantizer import calibrator, model_modifier, params_generator, recipe_manager
         from litert_quantizer.utils import qsv_utils
+        from tqdm import tqdm
 
+        tqdm.set_lock(threading.RLock())  # its own is one between processes, which build sandboxes forbid
         self.interpreter, self.flatbuffer_utils = interpreter, flatbuffer_utils
         self.calibrator, self.qsv_utils = calibrator, qsv_utils
         self.recipe_manager, self.params_generator = recipe_manager, params_generator

@@ -20,15 +20,13 @@ def format_bytes(count: float) -> str:
     return f"{count:.2f} GB"
 
 
-def format_value(name: str, value: float) -> str:
-    """A measurement in its unit."""
-    if name in ("size", "zipped_size"):
+def format_value(value: float, unit: str) -> str:
+    """A measurement in its unit: bytes, dB, or a share in percent."""
+    if unit == "bytes":
         return format_bytes(value)
-    if name in ("accuracy", "accuracy_drop", "top1_agreement"):
+    if unit == "share":
         return f"{value * 100:.2f} %"
-    if name == "sqnr":
-        return f"{value:.1f} dB"
-    return f"{value:.3g}"
+    return f"{value:.1f} dB" if unit == "dB" else f"{value:.3g}"
 
 
 WIDE = 120
@@ -83,7 +81,7 @@ def failures_table(manifest: Manifest) -> Table:
     for entry in manifest.artifacts:
         for check in entry.checks:
             if not check.passed:
-                table.add_row(entry.name, check.name, format_value(check.name, check.value), _asked(check), check.note)
+                table.add_row(entry.name, check.name, format_value(check.value, check.unit), _asked(check), check.note)
     return table
 
 
@@ -108,16 +106,16 @@ def _verdict(entry: ArtifactEntry) -> Text:
 def _cell(check: CheckEntry | None) -> Text:
     if check is None:
         return Text("–", "dim")
-    value = format_value(check.name, check.value)
+    value = format_value(check.value, check.unit)
     if check.name == "accuracy_drop" and check.interval is not None:
-        value += f" ± {format_value(check.name, (check.interval[1] - check.interval[0]) / 2)}"
+        value += f" ± {format_value((check.interval[1] - check.interval[0]) / 2, check.unit)}"
     return Text(value, "" if check.passed else "bold red")
 
 
 def _asked(check: CheckEntry) -> str:
     if check.limit is None:
         return "–"
-    return f"{'≥' if check.at_least else '≤'} {format_value(check.name, check.limit)}"
+    return f"{'≥' if check.at_least else '≤'} {format_value(check.limit, check.unit)}"
 
 
 def _precision(entry: ArtifactEntry) -> str:

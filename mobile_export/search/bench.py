@@ -96,4 +96,4 @@ def time_file(place: Place, job: Job, scheme: Scheme) -> Outcome:
 def _reading(check: str, found: Measurement) -> Reading:
     limit = None if found.limit is None else float(found.limit)
     value = float(found.value) if found.value is not None else math.nan
-    return Reading(check, found.name, value, limit, found.at_least, found.passed, found.note)
+    return Reading(check, found.name, value, limit, found.at_least, found.passed, found.note, found.unit)

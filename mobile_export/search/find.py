@@ -9,7 +9,7 @@ from mobile_export import workers
 from mobile_export.errors import ConversionError, TargetError
 from mobile_export.executors import Crew
 from mobile_export.formats import QUANTIZABLE, Layer
-from mobile_export.pipeline import convert
+from mobile_export.pipeline import MEASURED_WITH, convert
 from mobile_export.plan import request_for
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.bench import Job, write_file
@@ -25,9 +25,6 @@ GROUPS = 32
 """Groups of layers whose sensitivity is measured, at most; a search of few candidates has fewer."""
 SHARE = 4
 """The share of its candidates that a search may spend on the groups of one precision is one in that many."""
-
-READ = ("parity.npz", "parity_answers.npz", "reference_statistics.npz", "evaluation")
-"""What `pipeline.measure` reads in the work folder."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def find(
         f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, folder / shared, requests
     )
     job = Job(target, artifact, shared, frozen_size)
-    evaluator = Evaluator(crew, job, folder, crew.share(folder, [shared, *READ]), journal, watcher)
+    evaluator = Evaluator(crew, job, folder, crew.share(folder, [shared, *MEASURED_WITH]), journal, watcher)
     budget = Budget(artifact.search.seconds, artifact.search.candidates)
     trail = run_rounds(strategy(_space(artifact, uniform, layers)), evaluator, budget)
     chosen = trail.best or trail.nearest

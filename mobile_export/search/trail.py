@@ -45,6 +45,7 @@ class Reading:
     at_least: bool
     passed: bool
     note: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ def _beside(trail: Trail, chosen: Trial, layers: int) -> str:
 
 
 def _missed(trial: Trial) -> str:
-    return ", ".join(f"{r.name} is {format_value(r.name, r.value)}" for r in trial.outcome.missed) or trial.outcome.note
+    return ", ".join(f"{r.name} is {format_value(r.value, r.unit)}" for r in trial.outcome.missed) or trial.outcome.note
 
 
 def _asked(reading: Reading) -> str:
-    limit = format_value(reading.name, reading.limit) if reading.limit is not None else "–"
+    limit = format_value(reading.limit, reading.unit) if reading.limit is not None else "–"
     return f"{reading.name} {'≥' if reading.at_least else '≤'} {limit}"

@@ -6,7 +6,6 @@ Channels between two layers around a plain ReLU can be a thousand times as large
 relu(a·x) = a·relu(x) for a > 0, and what reads them takes that back.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,15 +66,18 @@ def trained() -> Weights:
     return dict(_trained())
 
 
-def rescaled(weights: Weights, first: str, channels: Sequence[int], by: float = 1000.0) -> Weights:
-    """The same network with some channels between layer `first` and the next `by` times as large."""
+def rescaled(weights: Weights, first: str, count: int, by: float = 1000.0) -> Weights:
+    """The same network with channels between layer `first` and the next `by` times as large.
+
+    They are the `count` channels that the next layer weighs most, so that losing them in rounding shows.
+    """
     second = WEIGHTS[WEIGHTS.index(first) + 1]
-    out, into = weights[first].copy(), weights[second].copy()
-    bias = weights[f"{first}_bias"].copy()
+    out, into, bias = (weights[name].copy() for name in (first, second, f"{first}_bias"))
+    rows = into.reshape(-1, out.shape[-1], into.shape[-1])
+    channels = np.argsort(-np.abs(rows).sum(axis=(0, 2)), kind="stable")[:count]
     out[..., channels] *= by
     bias[channels] *= by
-    rows = into.reshape(7 * 7, 32, 10) if second == "dense" else into
-    rows[..., channels, :] /= by
+    rows[:, channels] /= by
     return {**weights, first: out, f"{first}_bias": bias, second: into}
 
 
