@@ -14,8 +14,21 @@ from mobile_export.manifest import load_manifest
 pytestmark = pytest.mark.e2e
 
 ARTIFACTS = {
-    "android": {"digits_int8", "digits_uint8", "digits_dynamic", "digits_float16", "digits_mapped"},
-    "ios": {"digits_ios_onnx", "digits_ios_float32", "digits_ios_int8", "digits_ios_graph"},
+    "android": {
+        "digits_int8",
+        "digits_uint8",
+        "digits_dynamic",
+        "digits_float16",
+        "digits_smallest",
+        "digits_mapped",
+    },
+    "ios": {
+        "digits_ios_onnx",
+        "digits_ios_onnx_int8",
+        "digits_ios_float32",
+        "digits_ios_int8",
+        "digits_ios_graph",
+    },
 }
 
 

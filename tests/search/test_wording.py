@@ -13,8 +13,8 @@ LIMITS = Limits(accuracy_drop=0.01)
 
 
 def trial(scheme: Scheme, size: int, drop: float, why="uniform") -> Trial:
-    reading = Reading("accuracy", "accuracy_drop", drop, 0.01, False, drop <= 0.01)
-    noise = Reading("parity", "sqnr", 20.0, 10.0, True, True)
+    reading = Reading("accuracy", "accuracy_drop", drop, 0.01, False, drop <= 0.01, unit="share")
+    noise = Reading("parity", "sqnr", 20.0, 10.0, True, True, unit="dB")
     return Trial(Proposal(scheme, why), Outcome("passed" if reading.passed else "missed", size, (reading, noise)))
 
 
@@ -76,10 +76,10 @@ def test_the_budget_ended_it() -> None:
 
 def test_the_nearest_misses_fewest_limits_and_is_cleanest() -> None:
     clean = replace(
-        INT8.outcome, readings=(INT8.outcome.readings[0], Reading("parity", "sqnr", 30.0, 10.0, True, True))
+        INT8.outcome, readings=(INT8.outcome.readings[0], Reading("parity", "sqnr", 30.0, 10.0, True, True, unit="dB"))
     )
     cleaner = Trial(Proposal(Scheme("int16x8"), "uniform"), clean)
-    large = Reading("size", "size", 3.0, 1.0, False, False)
+    large = Reading("size", "size", 3.0, 1.0, False, False, unit="bytes")
     larger = Trial(Proposal(Scheme("float32"), "uniform"), replace(clean, readings=(*clean.readings, large)))
     assert Trail((larger, INT8, cleaner)).nearest == cleaner
     assert Trail((PROBE,)).nearest is None
