@@ -70,7 +70,7 @@ def make(path: Path, megabytes: float) -> None:
         return made
 
     def variable(name: str, shape: tuple[int, ...], offset: float = 0.0) -> str:
-        graph.set_constant(name, (rng.standard_normal(shape, np.float32) * 0.05 + offset).astype(np.float32))
+        graph.set_constant(name, (rng.standard_normal(shape, np.float32) * 0.03 + offset).astype(np.float32))
         return node(f"{name}/read", "Identity", name).name
 
     placeholder = graph.nodes["input"] = NodeDef(name="input", op="Placeholder")
@@ -83,7 +83,7 @@ def make(path: Path, megabytes: float) -> None:
         conv.attr["strides"].list.i.extend([1, 1, 1, 1])
         conv.attr["padding"].s = b"SAME"
         values = [
-            variable(f"{name}/{v}", (channels,), offset=float(v != "beta")) for v in ("gamma", "beta", "mean", "var")
+            variable(f"{name}/{v}", (channels,), offset=float(v in ("gamma", "var"))) for v in ("gamma", "beta", "mean", "var")
         ]
         norm = node(f"{name}/norm", "FusedBatchNorm", conv.name, *values)
         norm.attr["is_training"].b = False

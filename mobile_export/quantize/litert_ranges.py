@@ -21,6 +21,8 @@ THREADS = 2
 TAIL = 1e-4
 """Share of a tensor's values that percentile ranges cut off at each end."""
 _BINS = 4096
+SILENT = (0.0, 1.0)
+"""The range of a tensor that was 0 throughout: any would hold it, and kernels refuse scales that are tiny beside others."""
 
 
 def extremes(model: Content, signature: str, batches: Batches) -> Ranges:
@@ -46,7 +48,7 @@ def extremes(model: Content, signature: str, batches: Batches) -> Ranges:
         raise ConversionError(
             f"the tensor {endless[0]!r} reaches infinity or NaN on the calibration samples, so it has no integer scale"
         )
-    return ranges
+    return {name: ends if ends != (0.0, 0.0) else SILENT for name, ends in ranges.items()}
 
 
 def percentiles(model: Content, signature: str, batches: Batches, ranges: Ranges) -> Ranges:
@@ -120,6 +122,8 @@ def _counted(values: Array, low: float, high: float) -> NDArray[np.int64]:
 def _cut(counts: NDArray[np.int64], low: float, high: float) -> tuple[float, float]:
     """The ends of the bins behind which `TAIL` of what was counted lies."""
     total = counts.sum()
+    if counts.max() == total:
+        return low, high
     below, above = np.cumsum(counts), np.cumsum(counts[::-1])
     first, last = np.searchsorted(below, TAIL * total, "right"), np.searchsorted(above, TAIL * total, "right")
     step = (high - low) / _BINS
