@@ -82,9 +82,8 @@ def make(path: Path, megabytes: float) -> None:
         conv = node(f"{name}/conv", "Conv2D", last, variable(f"{name}/weights", (3, 3, channels, channels)))
         conv.attr["strides"].list.i.extend([1, 1, 1, 1])
         conv.attr["padding"].s = b"SAME"
-        values = [
-            variable(f"{name}/{v}", (channels,), offset=float(v in ("gamma", "var"))) for v in ("gamma", "beta", "mean", "var")
-        ]
+        around = {"gamma": 1.0, "beta": 0.0, "mean": 0.0, "var": 1.0}  # activations neither grow nor die
+        values = [variable(f"{name}/{v}", (channels,), offset) for v, offset in around.items()]
         norm = node(f"{name}/norm", "FusedBatchNorm", conv.name, *values)
         norm.attr["is_training"].b = False
         norm.attr["epsilon"].f = 1e-3

@@ -22,7 +22,7 @@ TAIL = 1e-4
 """Share of a tensor's values that percentile ranges cut off at each end."""
 _BINS = 4096
 SILENT = (0.0, 1.0)
-"""The range of a tensor that was 0 throughout: any would hold it, and kernels refuse scales that are tiny beside others."""
+"""The range of a tensor that was 0 throughout: any holds it, and kernels refuse scales that are tiny beside others."""
 
 
 def extremes(model: Content, signature: str, batches: Batches) -> Ranges:
