@@ -5,12 +5,14 @@ are spoken to over pipes alone, without shared locks or queues, which build sand
 has it, they are forked from a server that has imported TensorFlow once; elsewhere each starts afresh.
 """
 
+import concurrent.futures
 import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ from mobile_export.errors import ConversionError, ExportError, ModelError, Outpu
 
 TIMEOUT = 1800.0
 """Seconds that a task may take."""
+_GLANCE = 0.5
+"""Seconds between two looks at the clock, and at whether it is time to stop."""
 
 _PRELOAD = "mobile_export.preload"
 _CRASHES = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"})
@@ -74,23 +78,29 @@ class Watcher(Protocol):
         ...
 
 
-def run(tasks: Sequence[Task], jobs: int, watcher: Watcher | None = None) -> list[Any]:
+def run(
+    tasks: Sequence[Task], jobs: int, watcher: Watcher | None = None, stop: threading.Event | None = None
+) -> list[Any]:
     """Run `tasks`, at most `jobs` at once; their results in order.
 
     Args:
         watcher: is told when a task starts and ends.
+        stop: may be set by another thread; then all are stopped.
 
     Raises:
         ExportError: as the first failing task raised it; the others are stopped.
         ModelError: the model made a library abort.
         ConversionError: a worker died otherwise, or ran out of time or memory.
         WorkerBug: a worker raised anything else.
+        CancelledError: `stop` is set.
     """
     results: dict[int, Any] = {}
     waiting = list(enumerate(tasks))
     running: dict[int, _Running] = {}
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _stopping(running):
         while waiting or running:
+            if stop is not None and stop.is_set():
+                raise concurrent.futures.CancelledError
             while waiting and len(running) < jobs:
                 index, task = waiting.pop(0)
                 if watcher is not None:
@@ -121,7 +131,7 @@ def _stopping(running: dict[int, _Running]) -> Iterator[None]:
 
 
 def _wait(running: dict[int, _Running]) -> None:
-    wait([job.pipe for job in running.values()] + [job.process.sentinel for job in running.values()], timeout=1.0)
+    wait([job.pipe for job in running.values()] + [job.process.sentinel for job in running.values()], _GLANCE)
 
 
 def _start(task: Task, log: Path) -> _Running:
@@ -187,7 +197,9 @@ def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: t
     try:
         pipe.send(("result", function(*arguments)))
     except ExportError as error:
-        pipe.send(("error", error))
+        # without its causes: where tblib is installed, TensorFlow has them pickled along, and theirs cannot be
+        error.__cause__ = error.__context__ = None
+        pipe.send(("error", error.with_traceback(None)))
     except MemoryError:
         pipe.send(("memory", None))
     except OSError as error:

@@ -1,9 +1,11 @@
 """Workers: results in order, every way to fail under its own name, and nobody left behind."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +75,7 @@ def test_a_result_larger_than_a_pipe_holds() -> None:
     ("function", "arguments", "kind", "said"),
     [
         (do.refuse, ("model.ckpt: is gone",), ModelError, "model.ckpt: is gone"),
+        (do.refuse_because, (), ModelError, "model.ckpt: is gone"),
         (do.refuse_for_want_of_a_tool, (), MissingToolError, "no such tool"),
     ],
 )
@@ -175,6 +178,21 @@ def test_an_interrupt_stops_all() -> None:
     with pytest.raises(KeyboardInterrupt):
         run([LINGERS, Task("soon", do.add, (1, 2))], 2, Interrupter())
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("already", [True, False])
+def test_another_thread_stops_all(tmp_path: Path, already: bool) -> None:
+    stop = threading.Event()
+    setting = threading.Timer(0.0 if already else 1.0, stop.set)
+    setting.start()
+    if already:
+        setting.join()
+    started = time.monotonic()
+    with pytest.raises(concurrent.futures.CancelledError):
+        run([LINGERS, Task("touches", do.touch, (tmp_path / "touched",))], 2, stop=stop)
+    assert time.monotonic() - started < 30
+    assert multiprocessing.active_children() == []
+    assert (tmp_path / "touched").exists() != already
 
 
 def test_logs_are_removed(tmp_path: Path, monkeypatch) -> None:

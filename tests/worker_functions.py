@@ -37,6 +37,14 @@ def refuse(message: str) -> None:
     raise ModelError(message)
 
 
+def refuse_because() -> None:
+    """With a cause that cannot be pickled."""
+    try:
+        raise ValueError(lambda: None)
+    except ValueError as error:
+        raise ModelError("model.ckpt: is gone") from error
+
+
 def refuse_for_want_of_a_tool() -> None:
     raise MissingToolError("no such tool")
 

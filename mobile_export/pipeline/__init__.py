@@ -1,0 +1,31 @@
+"""The stages of a build, as they run in workers: each reads what the one before left in the work folder.
+
+Where the target declares preprocessing, samples are kept as they came, and are preprocessed batch by batch on their way
+into what does not do it itself.
+
+prepare    source → forward graph → optimized graph, samples
+refer      what the forward graph answers to the samples, and whether the data is right
+write      the files of one format
+measure    one file: what it answers, and what the checks say to that
+work       what lies where in the work folder
+scoring    what a metric keeps of the evaluation samples
+"""
+
+from mobile_export.pipeline.measure import Measured, measure, measure_latency
+from mobile_export.pipeline.prepare import Prepared, prepare
+from mobile_export.pipeline.refer import refer
+from mobile_export.pipeline.work import MEASURED_WITH, OPTIMIZED
+from mobile_export.pipeline.write import convert, write
+
+__all__ = [
+    "MEASURED_WITH",
+    "OPTIMIZED",
+    "Measured",
+    "Prepared",
+    "convert",
+    "measure",
+    "measure_latency",
+    "prepare",
+    "refer",
+    "write",
+]

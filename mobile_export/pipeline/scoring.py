@@ -1,0 +1,42 @@
+"""What a metric keeps of the evaluation samples, whoever answers to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mobile_export.errors import ModelError
+from mobile_export.metrics import Statistics, make_metric
+from mobile_export.runner import Runner, run_batches
+from mobile_export.samples import map_samples
+from mobile_export.sampling import EVALUATION
+from mobile_export.target import Evaluation
+
+
+def score_samples(evaluation: Evaluation, runner: Runner, folder: Path) -> Statistics:
+    """What the metric keeps of every evaluation sample; answers are dropped batch by batch.
+
+    Raises:
+        ModelError: the labels do not fit the answers.
+    """
+    metric = make_metric(evaluation.metric)
+    samples = map_samples(folder / EVALUATION)
+    labels = samples[evaluation.labels]
+    output = _scored_output(evaluation, [edge.name for edge in runner.outputs])
+    kept: list[Statistics] = []
+    done = 0
+    for answers in run_batches(runner, samples):
+        answer = answers[output]
+        wrong = metric.problem(labels, answer) if not done else None  # of the whole set, not of each batch
+        if wrong:
+            raise ModelError(f"{evaluation.source}: the labels in {evaluation.labels!r} {wrong}")
+        kept.append(metric.statistics(answer, labels[done : done + len(answer)]))
+        done += len(answer)
+    return np.concatenate(kept)
+
+
+def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
+    output = evaluation.output or outputs[0]
+    if output not in outputs:
+        raise ModelError(f"data.evaluation.output: the model has no output {output!r}; it has {', '.join(outputs)}")
+    return output
