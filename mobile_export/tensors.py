@@ -12,6 +12,16 @@ from mobile_export.protos import TensorProto, TensorShapeProto
 
 Array = NDArray[Any]
 """An array of any element type and shape."""
+Real = NDArray[np.float64]
+"""An array of real numbers."""
+
+
+def real_rows(values: Array) -> Real:
+    """`values` as float64 of shape [samples, values]; a complex number counts as two."""
+    if values.dtype.kind == "c":
+        values = np.stack([values.real, values.imag], axis=-1)
+    rows: Real = np.asarray(values, np.float64).reshape(len(values), -1)
+    return rows
 
 
 def _bfloat16() -> dict[int, np.dtype[np.generic]]:

@@ -18,7 +18,10 @@ try:
     main()
 except SystemExit as ended:
     code = ended.code
-heavy = ["tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "litert_quantizer"]
+heavy = [
+    "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "litert_quantizer", "flatbuffers", "h5py",
+    "PIL", "distributed", "dask", "rapidfuzz", "tqdm",
+]
 found = {"code": code, "heavy": [name for name in heavy if name in sys.modules], "seconds": time.process_time()}
 print("\\n" + json.dumps(found), file=sys.stderr)
 """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from mobile_export.checks.accuracy import accuracy
-from mobile_export.checks.evidence import Evidence, Measurement, Scores
+from mobile_export.checks.evidence import NAN, Evidence, Measurement, Scores, measured
 from mobile_export.checks.kernels import kernels
 from mobile_export.checks.latency import latency
 from mobile_export.checks.parity import parity
@@ -39,8 +39,5 @@ def judge(evidence: Evidence, limits: Limits, checks: Mapping[str, Check] = CHEC
     seen = {measurement.name for measurements in results.values() for measurement in measurements}
     unmeasured = [name for name, asked in limits if asked is not None and name not in seen]
     if unmeasured:
-        results["unmeasured"] = [
-            Measurement(name, float("nan"), float(getattr(limits, name)), False, "nothing to measure it with")
-            for name in unmeasured
-        ]
+        results["unmeasured"] = [measured(name, NAN, limits, note="nothing to measure it with") for name in unmeasured]
     return results

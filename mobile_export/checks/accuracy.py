@@ -23,7 +23,7 @@ def accuracy(evidence: Evidence, limits: Limits) -> list[Measurement]:
     if scores is None:
         return []
     score = estimate_score(scores.metric, scores.artifact)
-    drop = estimate_drop(scores.metric, scores.reference, scores.artifact)
+    drop = estimate_drop(scores.metric, scores.reference, scores.artifact, widest=scale_of(scores))
     note = f"{scores.name} of {len(scores.artifact)} samples"
     unit: Unit = "share" if scores.metric.bounds == (0, 1) else ""
     reached = measured("accuracy", score.value, limits, note=note)
@@ -36,18 +36,22 @@ def accuracy(evidence: Evidence, limits: Limits) -> list[Measurement]:
 
 
 def default_drop(scores: Scores) -> float:
-    """`DEFAULT_DROP` of the metric's scale.
+    """`DEFAULT_DROP` of the metric's scale."""
+    return DEFAULT_DROP * scale_of(scores)
+
+
+def scale_of(scores: Scores) -> float:
+    """How far a score can fall, or usually does.
 
     That is the distance between the worst score and the best (1 for shares, 2 for cosines); where there is no worst,
     that between the blind score and the best (for MSE the labels' variance, so that MSE and R² are held to the same;
-    1 for word errors). Where neither is known, as of user code, it is the reference's own score.
+    1 for word errors). Where neither is known, as of user code, or there is one label alone, it is the reference's
+    own score.
     """
-    scale = spread(scores.metric)
-    if not math.isfinite(scale) and scores.blind is not None:
-        scale = abs(best(scores.metric) - scores.blind)
-    if not math.isfinite(scale):
-        scale = abs(score_of(scores.metric, scores.reference))
-    return DEFAULT_DROP * scale
+    blind = math.nan if scores.blind is None else scores.blind
+    scales = (spread(scores.metric), abs(best(scores.metric) - blind))
+    own = abs(score_of(scores.metric, scores.reference))
+    return next((scale for scale in scales if math.isfinite(scale) and scale > 0), own)
 
 
 def _confidence(scores: Scores, drop: Estimate, limit: float, asked: float | None) -> Measurement:
@@ -64,8 +68,11 @@ def _reason(scores: Scores, drop: Estimate, limit: float, confidence: float) -> 
     surely = drop.at_least(confidence)
     if surely > limit:
         return f"the drop is at least {surely:.3g}"
-    undecided = f"cannot tell with {len(scores.artifact):,} samples"
-    needed = needed_samples(scores.metric, scores.reference, scores.artifact, limit, confidence)
+    count = len(scores.artifact)
+    undecided = f"cannot tell with {count:,} sample{'s' if count > 1 else ''}"
+    needed = needed_samples(
+        scores.metric, scores.reference, scores.artifact, limit, confidence, widest=scale_of(scores)
+    )
     if needed is not None:
         return f"{undecided}; needs about {_two_digits(needed):,}"
     if _decimal(drop.value) > limit:

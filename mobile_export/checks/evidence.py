@@ -105,7 +105,7 @@ UNITS: dict[str, Unit] = {
 }
 """Of numbers that have one; what a score is in, its metric says."""
 
-AT_LEAST = frozenset({"accuracy", "cosine", "sqnr", "rank_agreement", "top1_agreement"})
+AT_LEAST = frozenset({"accuracy", "confidence", "cosine", "sqnr", "rank_agreement", "top1_agreement"})
 """Limits that are lower bounds; all others are upper bounds."""
 
 NAN = math.nan

@@ -4,13 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobile_export.checks.evidence import NAN, Evidence, Measurement, measured
 from mobile_export.target import Limits
-from mobile_export.tensors import Array
-
-Real = NDArray[np.float64]
+from mobile_export.tensors import Array, Real, real_rows
 
 DEFAULTS: dict[str, dict[str, float]] = {
     "float32": {"max_rel": 1e-4, "sqnr": 60.0},
@@ -95,18 +92,10 @@ class _Pair:
 
     @classmethod
     def of(cls, reference: Array, artifact: Array) -> "_Pair":
-        flat = _real(reference)
+        flat = real_rows(reference)
         same_form = artifact.shape == reference.shape and (artifact.dtype.kind == "c") == (reference.dtype.kind == "c")
         chooses = reference.dtype.kind in "iu" if flat.shape[1] == 1 else reference.ndim == 2
-        return cls(flat, _real(artifact) if same_form else np.full_like(flat, np.nan), chooses)
-
-
-def _real(values: Array) -> Real:
-    """float64 of shape [samples, values]; a complex number counts as two."""
-    if values.dtype.kind == "c":
-        values = np.stack([values.real, values.imag], axis=-1)
-    flat: Real = np.asarray(values, np.float64).reshape(len(values), -1)
-    return flat
+        return cls(flat, real_rows(artifact) if same_form else np.full_like(flat, np.nan), chooses)
 
 
 def max_abs(pair: _Pair) -> float:
@@ -187,6 +176,8 @@ def _worst(name: str, function: Callable[[_Pair], float], pairs: list[_Pair]) ->
 
 def _note(pairs: dict[str, _Pair], drawn: bool) -> str:
     same = [name for name, pair in pairs.items() if not (pair.moves or pair.still)]
+    if same and all(len(pair.reference) == 1 for pair in pairs.values()):
+        return "one sample does not show how answers differ; bring more in [data] evaluation or calibration"
     if same:
         named = f" in {', '.join(map(repr, same))}" if len(same) < len(pairs) else ""
         return f"the model answers the same to every sample{named}; bring [data] evaluation or calibration"

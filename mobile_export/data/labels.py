@@ -9,9 +9,9 @@ import numpy as np
 from mobile_export.errors import ModelError
 from mobile_export.tensors import Array
 
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _REAL = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
-"""Numbers as they are written; 007 is none, so that codes and plates stay text."""
+"""Numbers as they are written; 007 is none, so that codes and plates stay text, and -0 is no whole one."""
 _LONGEST = 4096
 """Characters of a label."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mobile_export.data.dataset import Dataset, Wanted, path_of
-from mobile_export.data.folder import files_below
+from mobile_export.data.folder import files_in
 from mobile_export.data.stored_array import StoredArray, StoredArrays
 from mobile_export.errors import ModelError
 from mobile_export.target import DataSource
@@ -51,5 +51,4 @@ def _opened(path: Path) -> BinaryIO:
 
 def _held(folder: Path) -> dict[str, Path]:
     """The arrays that lie in `folder`, by name."""
-    names = [name for name in files_below(folder, [_SUFFIX]) if "/" not in name]
-    return {name[: -len(_SUFFIX)]: folder / name for name in names}
+    return {path.stem: path for path in files_in(folder, lambda name: name.lower().endswith(_SUFFIX))}

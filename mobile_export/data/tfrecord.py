@@ -21,7 +21,7 @@ import numpy as np
 from mobile_export.checkpoints.table import checksum
 from mobile_export.data.conform import sample_shape
 from mobile_export.data.dataset import LARGEST_SAMPLE, Dataset, Rows, Wanted, batched, check_count, path_of
-from mobile_export.data.folder import files_below
+from mobile_export.data.folder import files_in
 from mobile_export.data.labels import TextLabels
 from mobile_export.data.pictures import Pictures
 from mobile_export.errors import ModelError
@@ -137,7 +137,7 @@ class _Records:
 
 def _parts(folder: Path) -> list[Path]:
     """The TFRecord files that lie in `folder`, by name."""
-    return sorted(folder / name for name in files_below(folder, [""]) if "/" not in name and _NAME.fullmatch(name))
+    return files_in(folder, lambda name: _NAME.fullmatch(name) is not None)
 
 
 @contextmanager

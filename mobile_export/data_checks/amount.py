@@ -15,6 +15,6 @@ def amount(evidence: Evidence) -> Iterator[Issue]:
     if data is not None and data.count < FEW:
         yield Issue(
             "error" if data.count < TOO_FEW else "warning",
-            f"{data.key}: has {data.count} samples, on which ranges cannot be measured well; bring 100 or more, and "
+            f"{data.key}: ranges cannot be measured well on so few samples ({data.count}); bring 100 or more, and "
             "let data.calibration.samples allow them",
         )

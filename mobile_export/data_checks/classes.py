@@ -32,7 +32,7 @@ def classes(evidence: Evidence) -> Iterator[Issue]:
         share = shares[np.isin(wanted, missing)].sum()
         yield Issue(
             "warning",
-            f"data.calibration: {len(seen)} samples show nothing of class {named}{more}, "
+            f"data.calibration: none of its samples ({len(seen)}) is of class {named}{more}, "
             f"{share:.0%} of data.evaluation{', by what the reference answers' if labels[0] is None else ''}; bring "
             "samples of every class",
         )

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet, is_image, real
+from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet, is_image
+from mobile_export.tensors import Real, real_rows
 
 BLANK, MOSTLY_BLANK = 0.1, 0.5
 """Share of samples without any content that is suspicious, and that is wrong."""
@@ -20,12 +21,12 @@ def constant(evidence: Evidence) -> Iterator[Issue]:
         yield from _blank(data)
         for name, array in data.samples.items():
             if is_image(array) and array.shape[3] == _COLOURS:
-                yield from _colourless(data.key, name, np.ptp(real(array).reshape(-1, _COLOURS), axis=0))
+                yield from _colourless(data.key, name, np.ptp(real_rows(array).reshape(-1, _COLOURS), axis=0))
 
 
 def _blank(data: SampleSet) -> Iterator[Issue]:
     """A sample is blank where every input of more than one value has the same value everywhere."""
-    spreads = [np.ptp(real(array), axis=1) for array in data.samples.values() if array[0].size > 1]
+    spreads = [np.ptp(real_rows(array), axis=1) for array in data.samples.values() if array[0].size > 1]
     share = float((np.max(spreads, axis=0) == 0).mean()) if spreads else 0.0
     if share >= BLANK:
         yield Issue(
@@ -35,7 +36,7 @@ def _blank(data: SampleSet) -> Iterator[Issue]:
         )
 
 
-def _colourless(key: str, name: str, spread: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Iterator[Issue]:
+def _colourless(key: str, name: str, spread: Real) -> Iterator[Issue]:
     still = np.flatnonzero(spread == 0)
     if 0 < still.size < _COLOURS:
         yield Issue(

@@ -6,17 +6,14 @@ from mobile_export.data_checks.evidence import Evidence, Issue
 
 MOST = 0.2
 """Share of samples that may be copies: sets that were gathered twice hold a half, sound ones a few in a hundred."""
-_SMALL = 16
-"""Values of samples that are so small that the same one comes again by chance."""
 
 
 def duplicates(evidence: Evidence) -> Iterator[Issue]:
     """Copies teach nothing about ranges, and make a score look surer than it is."""
     for data in evidence.sets:
-        size = sum(array[0].size for array in data.samples.values())
         different = len(set(data.digests))
         share = 1 - different / len(data.digests)
-        if share > MOST and size > _SMALL and not data.is_still:
+        if share > MOST and not data.is_small and not data.is_still:
             yield Issue(
                 "warning",
                 f"{data.key}: of {len(data.digests)} samples only {different} are different; remove the copies",

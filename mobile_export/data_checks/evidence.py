@@ -16,6 +16,9 @@ from mobile_export.tensors import Array
 STORE = "store the samples so"
 """The advice where the target is not to blame."""
 
+_SMALL = 16
+"""Values of a sample."""
+
 Severity = Literal["error", "warning"]
 
 
@@ -82,6 +85,12 @@ class SampleSet:
     def is_still(self) -> bool:
         """Whether all samples are the same."""
         return len(self.digests) > 1 and len(set(self.digests)) == 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether samples have so few values that the same one comes again by chance."""
+        size: int = sum(array[0].size for array in self.samples.values())
+        return size <= _SMALL
 
 
 @dataclass(frozen=True)
@@ -162,14 +171,6 @@ def is_image(array: Array) -> bool:
     return array.ndim == 4 and array.shape[3] in (1, 3, 4) and min(array.shape[1:3]) >= 8
 
 
-def real(array: Array) -> NDArray[np.float64]:
-    """Samples in float64, one a row; a complex number counts as two."""
-    if array.dtype.kind == "c":
-        array = np.stack([array.real, array.imag], axis=-1)
-    flat: NDArray[np.float64] = np.asarray(array, np.float64).reshape(len(array), -1)
-    return flat
-
-
-def spread(count: int, most: int) -> NDArray[np.int64]:
+def spaced(count: int, most: int) -> NDArray[np.int64]:
     """The numbers of at most `most` of `count` samples, far from each other: many files are sorted by class."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mobile_export.data_checks.evidence import Evidence, Issue
 from mobile_export.metrics.interval import estimate_score
+from mobile_export.metrics.metric import sign
 
 SURE = 0.995
 """Confidence with which the score must be worse."""
@@ -23,7 +24,7 @@ def expected(evidence: Evidence) -> Iterator[Issue]:
         return
     found = estimate_score(scored.metric, scored.statistics)
     nearest = found.at_most(SURE) if scored.metric.higher_is_better else found.at_least(SURE)
-    missing = (scored.expected - nearest) * (1 if scored.metric.higher_is_better else -1)
+    missing = (scored.expected - nearest) * sign(scored.metric)
     if not missing > 0:
         return
     unit = 1.0 if (low, high) == (0.0, 1.0) else abs(scored.expected)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mobile_export.data_checks.evidence import ModelInput, NormFit, SampleSet, spread
+from mobile_export.data_checks.evidence import ModelInput, NormFit, SampleSet, spaced
 from mobile_export.data_checks.readings import Reading, possible_readings
 from mobile_export.data_checks.traces import Norm, first_norms
 from mobile_export.errors import ModelError
@@ -34,7 +34,7 @@ def norm_fits(
         behind = graph.reachable([norm.tensor])
         reaching = [each for each, spec in zip(inputs, graph.inputs, strict=True) if node_name(spec.tensor) in behind]
         for data in sets:
-            samples = {name: array[spread(len(array), NORMED)] for name, array in data.samples.items()}
+            samples = {name: array[spaced(len(array), NORMED)] for name, array in data.samples.items()}
             distance = _distance(session, graph, samples, norm)
             for each in reaching:
                 others = _others(session, graph, samples, norm, each) if distance > UNFIT else []

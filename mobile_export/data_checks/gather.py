@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_export.data_checks.evidence import Evidence, ModelInput, SampleSet, Scored, spread
+from mobile_export.data_checks.evidence import Evidence, ModelInput, SampleSet, Scored, spaced
 from mobile_export.data_checks.fits import norm_fits
 from mobile_export.data_checks.retrials import retrials
 from mobile_export.data_checks.traces import first_steps
@@ -79,7 +79,7 @@ def _sample_set(
     count = len(stored[graph.inputs[0].name])
     size = sum(stored[spec.name][0].size * np.dtype(np.float32).itemsize for spec in graph.inputs)
     most = OF_LARGE if total_bytes(graph.constants) > LARGE else LOOKED_AT
-    rows = spread(count, max(FEWEST, min(most, HELD // max(size, 1))))
+    rows = spaced(count, max(FEWEST, min(most, HELD // max(size, 1))))
     samples = ready(_rows(stored, rows), still, graph.inputs)
     answers = _answers(session, samples, output)
     return SampleSet(

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mobile_export.data_checks.evidence import Evidence, Issue, ModelInput, is_image, real
+from mobile_export.data_checks.evidence import Evidence, Issue, ModelInput, is_image
 from mobile_export.data_checks.readings import possible_readings
-from mobile_export.tensors import Array
+from mobile_export.tensors import Array, Real, real_rows
 
 UNLIKE, FOREIGN = 0.7, 1.5
 """Distance of the two, in standard deviations, that is suspicious, and that no two sets for one input have."""
@@ -34,13 +33,13 @@ def likeness(evidence: Evidence) -> Iterator[Issue]:
 
 
 def _unlike(each: ModelInput, mine: Array, other: Array) -> Iterator[Issue]:
-    distance = _distance(real(mine), real(other))
-    within = max(_distance(real(half[::2]), real(half[1::2])) for half in (mine, other))
+    distance = _distance(real_rows(mine), real_rows(other))
+    within = max(_distance(real_rows(half[::2]), real_rows(half[1::2])) for half in (mine, other))
     if not distance > max(UNLIKE, _NOISE * within):
         return
     what = f"data.calibration: {each.name!r} is {_described(mine)}, and {_described(other)} in data.evaluation"
     for reading in possible_readings(mine):
-        if _distance(real(reading.apply(mine)), real(other)) < ALIKE:
+        if _distance(real_rows(reading.apply(mine)), real_rows(other)) < ALIKE:
             yield Issue("error", f"{what}: after {reading.words} the two are alike; prepare both in the same way")
             return
     yield Issue(
@@ -49,7 +48,7 @@ def _unlike(each: ModelInput, mine: Array, other: Array) -> Iterator[Issue]:
     )
 
 
-def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def _distance(first: Real, second: Real) -> float:
     """Shift of the mean, in the wider set's standard deviations, and logarithm of the ratio of these."""
     spreads = float(first.std()), float(second.std())
     if not min(spreads):
@@ -59,13 +58,15 @@ def _distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 
 def _described(array: Array) -> str:
-    values = real(array)
+    values = real_rows(array)
     return f"{values.min():.4g} to {values.max():.4g} (mean {values.mean():.3g}, deviation {values.std():.3g})"
 
 
 def _reversed(each: ModelInput, mine: Array, other: Array) -> Iterator[Issue]:
     """Whether what is redder than blue in one set is as much bluer than red in the other."""
-    first, second = (real(images[..., 0]).mean(axis=1) - real(images[..., 2]).mean(axis=1) for images in (mine, other))
+    first, second = (
+        real_rows(images[..., 0]).mean(axis=1) - real_rows(images[..., 2]).mean(axis=1) for images in (mine, other)
+    )
     error = float(np.hypot(first.std() / len(first) ** 0.5, second.std() / len(second) ** 0.5))
     apart, mirrored = abs(first.mean() - second.mean()), abs(first.mean() + second.mean())
     if apart > _SURE * error and mirrored < 2 * error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mobile_export.data_checks.evidence import Evidence, Issue
 from mobile_export.data_checks.relation import CERTAIN
+from mobile_export.metrics.metric import sign
 
 LIKELY = 0.99
 """Confidence with which a score must be better to be worth a look."""
@@ -14,12 +15,11 @@ def misread(evidence: Evidence) -> Iterator[Issue]:
     scored = evidence.scored
     if scored is None:
         return
-    sign = 1 if scored.metric.higher_is_better else -1
     for each in evidence.inputs:
         better = [trial for trial in scored.retrials if trial.input == each and trial.certainty >= LIKELY]
         if not better:
             continue
-        best = max(better, key=lambda trial: sign * trial.score)
+        best = max(better, key=lambda trial: sign(scored.metric) * trial.score)
         yield Issue(
             "error" if best.certainty >= CERTAIN else "warning",
             f"data.evaluation: the reference's {scored.name} on {best.samples} samples is {best.given:.3g} with "

@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mobile_export.data_checks.evidence import Evidence, Issue, is_image, real
-from mobile_export.tensors import Array
+from mobile_export.data_checks.evidence import Evidence, Issue, is_image
+from mobile_export.tensors import Array, Real, real_rows
 
 WHITE = 0.05
 """Correlation of neighbours that no picture has: photographs have 0.9, drawings 0.7, textures 0.3."""
@@ -56,10 +55,10 @@ def _is_white(array: Array) -> bool:
     chance = 4 / math.sqrt(values.size)
     if any(abs(_correlation(values, axis)) > max(WHITE, chance) for axis in axes if values.shape[axis] > 1):
         return False
-    return is_image(array) or _are_independent(real(array))
+    return is_image(array) or _are_independent(real_rows(array))
 
 
-def _correlation(values: NDArray[np.float64], axis: int) -> float:
+def _correlation(values: Real, axis: int) -> float:
     """Of neighbours along `axis`, around 0."""
     along = np.moveaxis(values, axis, 0)
     first, second = along[:-1], along[1:]
@@ -67,10 +66,10 @@ def _correlation(values: NDArray[np.float64], axis: int) -> float:
     return float((first * second).mean()) / spread if spread else 1.0
 
 
-def _are_independent(rows: NDArray[np.float64]) -> bool:
+def _are_independent(rows: Real) -> bool:
     """Whether columns are as uncorrelated over samples as independent ones: their squared correlation is 1/samples."""
     columns = rows[:, np.unique(np.linspace(0, rows.shape[1] - 1, min(rows.shape[1], 256)).astype(int))]
-    spread: NDArray[np.float64] = columns.std(axis=0)
+    spread: Real = columns.std(axis=0)
     if len(columns) < _SAMPLES or not (spread > 0).all():
         return False
     standard = (columns - columns.mean(axis=0)) / spread
@@ -82,7 +81,7 @@ def _are_independent(rows: NDArray[np.float64]) -> bool:
 
 def _distribution(array: Array) -> str | None:
     """The random generator's distribution that values follow; None where they follow neither."""
-    values = real(array).reshape(-1)
+    values = real_rows(array).reshape(-1)
     values = np.sort(values[:: max(1, values.size // _MOST)])
     if array.dtype.kind in "iu":
         low, high = float(values[0]), float(values[-1]) + 1
@@ -99,7 +98,7 @@ def _distribution(array: Array) -> str | None:
     return "normal" if _fits(normal, 0.0) else None
 
 
-def _fits(expected: NDArray[np.float64], step: float) -> bool:
+def _fits(expected: Real, step: float) -> bool:
     """Whether sorted values of a cumulative distribution lie where as many draws from it would."""
     found = (np.arange(expected.size) + 0.5) / expected.size
     return float(np.abs(found - expected).max()) < max(FITTED, _CHANCE / math.sqrt(expected.size)) + step

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 from mobile_export.data_checks.evidence import Evidence, Issue
 
-_SMALL = 16
-"""Values of samples that are so small that the same one comes again by chance."""
-
 
 def overlap(evidence: Evidence) -> Iterator[Issue]:
     """A file is judged too well on what its ranges were measured on."""
     first, second = evidence.calibration, evidence.evaluation
-    if first is None or second is None or sum(array[0].size for array in first.samples.values()) <= _SMALL:
+    if first is None or second is None or first.is_small:
         return
     seen = set(first.digests)
     shared = sum(digest in seen for digest in second.digests)

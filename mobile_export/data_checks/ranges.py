@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet, real
+from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet
 from mobile_export.data_checks.traces import Factor, Range
+from mobile_export.tensors import real_rows
 
 LOST, MANY_LOST = 0.01, 0.25
 """Share of values beyond a range that is suspicious, and that is wrong."""
@@ -21,7 +22,7 @@ def ranges(evidence: Evidence) -> Iterator[Issue]:
 
 
 def _beyond(data: SampleSet, step: Range) -> Iterator[Issue]:
-    values = real(data.samples[step.input])
+    values = real_rows(data.samples[step.input])
     low, high = float(values.min()), float(values.max())
     what = (
         f"{data.key}: {step.input!r} lies between {low:.4g} and {high:.4g}, and node {step.node!r} is made for "
@@ -44,7 +45,7 @@ def _beyond(data: SampleSet, step: Range) -> Iterator[Issue]:
 
 def _twice(evidence: Evidence, data: SampleSet, step: Factor) -> Iterator[Issue]:
     """Only a factor that makes ones of bytes or larger numbers tells what the input is for."""
-    spread = float(np.ptp(real(data.samples[step.input])))
+    spread = float(np.ptp(real_rows(data.samples[step.input])))
     if step.value < 1 / 64 and 0 < spread * step.value < 1 / 32:
         place = evidence.input(step.input).place
         yield Issue(

@@ -6,7 +6,7 @@ import numpy as np
 
 from mobile_export.metrics import Metric
 from mobile_export.metrics.interval import estimate_drop
-from mobile_export.metrics.metric import best, class_problem, score_of
+from mobile_export.metrics.metric import best, class_problem, score_of, sign
 from mobile_export.tensors import Array
 
 CERTAIN = 0.9995
@@ -49,7 +49,7 @@ class Relation:
     @property
     def better(self) -> float:
         """How much better the score is than with shuffled labels."""
-        return (self.score - self.mean) * (1 if self.metric.higher_is_better else -1)
+        return (self.score - self.mean) * sign(self.metric)
 
     @property
     def is_there(self) -> bool:

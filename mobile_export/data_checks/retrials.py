@@ -12,7 +12,7 @@ from mobile_export.data_checks.relation import CERTAIN
 from mobile_export.errors import ModelError
 from mobile_export.metrics import Metric, Statistics
 from mobile_export.metrics.interval import estimate_drop
-from mobile_export.metrics.metric import Mean, best, score_of
+from mobile_export.metrics.metric import best, score_of
 from mobile_export.runner import run_batches
 from mobile_export.samples import Samples
 from mobile_export.session import Session
@@ -52,7 +52,7 @@ def retrials(
 
 def _leaves_room(metric: Metric, given: Statistics) -> bool:
     """Whether answers to the same samples could be better beyond doubt; yes, where that cannot be known."""
-    if not isinstance(metric, Mean) or not math.isfinite(best(metric)):
+    if not metric.is_mean or not math.isfinite(best(metric)):
         return True
     return estimate_drop(metric, given, np.full_like(given, best(metric))).certainty(0.0) >= CERTAIN
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mobile_export.data_checks.evidence import Evidence, Issue, real
+from mobile_export.data_checks.evidence import Evidence, Issue
+from mobile_export.tensors import real_rows
 
 CERTAINTY = 1 - 1e-6
 """Probability that sound networks give a class in less than 6 % of samples, and those that are fed values a hundred
@@ -19,7 +20,7 @@ def saturation(evidence: Evidence) -> Iterator[Issue]:
     data = evidence.calibration
     if data is None or evidence.scored is not None or evidence.fits or data.answers.ndim < 2:
         return
-    answers = real(data.answers)
+    answers = real_rows(data.answers)
     chooses = answers.min() >= 0 and bool(np.allclose(answers.sum(axis=1), 1, atol=1e-3))
     share = float((answers.max(axis=1) > CERTAINTY).mean())
     if not chooses or share < MOST:

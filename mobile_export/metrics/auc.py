@@ -4,20 +4,13 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mobile_export.metrics.metric import (
-    STRICT,
-    Real,
-    Statistics,
-    class_problem,
-    finite_samples,
-    flat,
-)
-from mobile_export.tensors import Array
+from mobile_export.metrics.metric import STRICT, Statistics, class_problem, finite_samples
+from mobile_export.tensors import Array, Real, real_rows
 
 
 @dataclass(frozen=True, config=STRICT)
 class Auc:
-    """Chance that a positive sample is scored above a negative one; equal scores count half.
+    """Chance that a positive sample is scored above a negative one; equal scores count half. NaN without both kinds.
 
     A model with one score is for classes 0 and 1. Of two, how far the score of class 1 lies above that of class 0
     counts, which ranks probabilities and logits alike. Of more, `positive` is the class held against all others.
@@ -48,7 +41,7 @@ class Auc:
 
     def statistics(self, answers: Array, labels: Array) -> Statistics:
         """The score, and 1 for positive samples."""
-        scores = flat(answers)
+        scores = real_rows(answers)
         positive = labels.reshape(-1) == self._class
         if scores.shape[1] <= 2:
             ones = scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores[:, 0]
@@ -69,7 +62,8 @@ class Auc:
         )
         beaten = (np.take(below, lower, axis=1) + np.take(below, not_higher, axis=1)) / 2
         positive_weights = np.take(weights, positives, axis=1)
-        area: Real = (positive_weights * beaten).sum(axis=1) / (positive_weights.sum(axis=1) * below[:, -1])
+        won, pairs = (positive_weights * beaten).sum(axis=1), positive_weights.sum(axis=1) * below[:, -1]
+        area: Real = np.divide(won, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
         return area
 
     def blind(self, labels: Array) -> float | None:

@@ -3,8 +3,8 @@
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from mobile_export.metrics.metric import STRICT, Mean, Real, Statistics, column, flat, some_flat, value_problem
-from mobile_export.tensors import Array
+from mobile_export.metrics.metric import STRICT, Mean, Statistics, column, some_rows, value_problem
+from mobile_export.tensors import Array, Real, real_rows
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -25,12 +25,12 @@ class Cosine(Mean):
     def statistics(self, answers: Array, labels: Array) -> Statistics:
         """Each sample's cosine; -1 where the answer is all zeros, or is not finite."""
         with np.errstate(invalid="ignore"):
-            cosines = np.clip((_units(flat(answers)) * _units(flat(labels))).sum(axis=1), -1, 1)
+            cosines = np.clip((_units(real_rows(answers)) * _units(real_rows(labels))).sum(axis=1), -1, 1)
         return column(np.where(np.isfinite(cosines), cosines, -1.0))
 
     def blind(self, labels: Array) -> float | None:
         """That of always answering in the labels' mean direction."""
-        return float(np.linalg.norm(_units(some_flat(labels)).mean(axis=0)))
+        return float(np.linalg.norm(_units(some_rows(labels)).mean(axis=0)))
 
 
 def _units(vectors: Real) -> Real:

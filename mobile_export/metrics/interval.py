@@ -14,8 +14,9 @@ may be for the upper end of a drop and the best for the lower; it moves the scor
   break.
 - Of other bounded scores (AUC, precision, recall, F1, mean IoU), a sample may count for more than one in n, so that it
   is about right.
-- Scores without bounds (MAE, MSE, R², word and character errors) are what the draws say: no number of samples tells
-  how wrong an unseen one may be. With few samples their intervals are somewhat too narrow.
+- Scores without bounds (MAE, MSE, R², word and character errors) have no worst sample. For a drop, the caller says how
+  much worse an unseen one may be (the check takes a blind guess for that); a score by itself is what the draws say,
+  somewhat too narrow with few samples.
 
 Percentiles are taken as they are. Bias-corrected ones (BCa) need the score without each sample in turn, for 50,000
 samples more work than all draws, and fail where few samples differ, the case that matters here; corrections for bias
@@ -28,7 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobile_export.metrics.metric import Metric, Real, Statistics, spread
+from mobile_export.metrics.metric import Metric, Statistics, sign, spread
+from mobile_export.tensors import Real
 
 LEAST_DRAWS, MOST_DRAWS = 2_000, 20_000
 _WORK = 1 << 22
@@ -81,38 +83,40 @@ def estimate_score(metric: Metric, statistics: Statistics) -> Estimate:
     return _estimate(metric, [statistics], lambda scores: scores[0], low, high)
 
 
-def score_interval(metric: Metric, statistics: Statistics, confidence: float = 0.95) -> tuple[float, float, float]:
-    """The score, and the two ends of its interval."""
-    found = estimate_score(metric, statistics)
-    return found.value, *found.interval(confidence)
-
-
-def estimate_drop(metric: Metric, reference: Statistics, artifact: Statistics, times: float = 1.0) -> Estimate:
+def estimate_drop(
+    metric: Metric, reference: Statistics, artifact: Statistics, times: float = 1.0, *, widest: float = math.inf
+) -> Estimate:
     """How much worse the artifact scores than the reference on the same samples; below 0 where it scores better.
 
     Args:
+        widest: what the drop of an unseen sample may be, of a score without bounds.
         times: as if there were that many times as many samples, which differ as these do.
     """
-    sign = 1.0 if metric.higher_is_better else -1.0
-    widest = spread(metric)
+    direction, widest = sign(metric), min(spread(metric), widest)
     files = [reference, artifact]
-    return _estimate(metric, files, lambda scores: sign * (scores[0] - scores[1]), -widest, widest, times)
+    return _estimate(metric, files, lambda scores: direction * (scores[0] - scores[1]), -widest, widest, times)
 
 
 def needed_samples(
-    metric: Metric, reference: Statistics, artifact: Statistics, limit: float, confidence: float
+    metric: Metric,
+    reference: Statistics,
+    artifact: Statistics,
+    limit: float,
+    confidence: float,
+    *,
+    widest: float = math.inf,
 ) -> int | None:
     """About how many samples show that the drop is below `limit`, if they differ as these do; None where none would.
 
     What the bound adds to the drop shrinks with the number of samples n as a / √n + b / n, b for what no sample shows.
     """
     count = len(reference)
-    now = estimate_drop(metric, reference, artifact)
+    now = estimate_drop(metric, reference, artifact, widest=widest)
     gap, added = limit - now.value, now.at_most(confidence) - now.value
     if not gap > 1e-12 * max(1.0, abs(limit)):
         return None
     other = min(max(count * (added / gap) ** 2, 2.0 * count), MOST_SAMPLES)
-    then = estimate_drop(metric, reference, artifact, other / count)
+    then = estimate_drop(metric, reference, artifact, other / count, widest=widest)
     roots = 1 / math.sqrt(count), 1 / math.sqrt(other)
     slopes = added / roots[0], (then.at_most(confidence) - then.value) / roots[1]
     b = max((slopes[0] - slopes[1]) / (roots[0] - roots[1]), 0.0)

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
-from mobile_export.tensors import Array
-
-Real = NDArray[np.float64]
+from mobile_export.tensors import Array, Real, real_rows
 
 Statistics = Real
 """What a metric keeps of each sample, shape [samples, numbers]: enough to score any subset of them."""
@@ -81,6 +79,11 @@ def score_of(metric: Metric, statistics: Statistics) -> float:
     return float(metric.score(statistics, np.ones((1, len(statistics))))[0])
 
 
+def sign(metric: Metric) -> int:
+    """1 where higher scores are better, -1 where lower ones are."""
+    return 1 if metric.higher_is_better else -1
+
+
 def worst(metric: Metric) -> float:
     """The worst score that there is; may be infinite."""
     low, high = metric.bounds
@@ -136,6 +139,8 @@ def class_problem(labels: Array, classes: int) -> str | None:
 
 def value_problem(labels: Array, answers: Array) -> str | None:
     """True values are finite numbers, as many a sample as the model gives."""
+    if answers.dtype.kind == "c":
+        return f"need an output of real numbers, and it is {answers.dtype}"
     if labels.dtype.kind not in "iuf":
         return f"are {labels.dtype}; numbers are expected"
     if [size for size in labels.shape[1:] if size != 1] != [size for size in answers.shape[1:] if size != 1]:
@@ -145,15 +150,10 @@ def value_problem(labels: Array, answers: Array) -> str | None:
     return None
 
 
-def flat(values: Array) -> Real:
-    """As float64 of shape [samples, values]."""
-    return np.asarray(values, np.float64).reshape(len(values), -1)
-
-
 _SOME = 1 << 22
 """Values that are looked at to know how labels spread, at most, unless one sample has more."""
 
 
-def some_flat(labels: Array) -> Real:
-    """`flat` of as many labels, evenly chosen, as fit into memory easily."""
-    return flat(labels[:: -(-labels.size // _SOME)])
+def some_rows(labels: Array) -> Real:
+    """`real_rows` of as many labels, evenly chosen, as fit into memory easily."""
+    return real_rows(labels[:: -(-labels.size // _SOME)])

@@ -3,35 +3,18 @@
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from mobile_export.metrics.metric import (
-    STRICT,
-    Mean,
-    Statistics,
-    column,
-    finite_samples,
-    flat,
-    some_flat,
-    value_problem,
-)
-from mobile_export.tensors import Array
+from mobile_export.metrics.mean_error import MeanError
+from mobile_export.metrics.metric import STRICT, some_rows
+from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)
-class MeanSquaredError(Mean):
+class MeanSquaredError(MeanError):
     """Mean of (answer - label)² over all values of all samples."""
 
-    higher_is_better = False
-    bounds = (0.0, np.inf)
-
-    def problem(self, labels: Array, answers: Array) -> str | None:
-        return value_problem(labels, answers)
-
-    def statistics(self, answers: Array, labels: Array) -> Statistics:
-        """Each sample's mean squared error; infinite where an answer is not finite."""
-        with np.errstate(invalid="ignore"):
-            errors = np.square(flat(answers) - flat(labels)).mean(axis=1)
-        return column(np.where(finite_samples(answers), errors, np.inf))
+    def _errors(self, differences: Real) -> Real:
+        return np.square(differences)
 
     def blind(self, labels: Array) -> float | None:
         """That of always answering the mean: the variance."""
-        return float(some_flat(labels).var(axis=0).mean())
+        return float(some_rows(labels).var(axis=0).mean())

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from mobile_export.errors import MissingToolError
-from mobile_export.metrics.metric import STRICT, Real, Statistics, finite_samples, ratio
-from mobile_export.tensors import Array
+from mobile_export.metrics.metric import STRICT, Statistics, finite_samples, ratio
+from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -48,8 +48,10 @@ class _Transcripts(ABC):
         if self.alphabet and len(self.alphabet) != spelled:
             blank = " without the blank" if spelled < classes else ""
             return f"are spelled with an alphabet of {len(self.alphabet)}; the model has {spelled} classes{blank}"
-        if labels.dtype.kind == "U":
+        if self._are_texts(labels):
             return self._text_problem(labels)
+        if self.alphabet and labels.dtype.kind == "f":
+            return f"are {labels.dtype}; a text a sample is expected, so store texts that look like numbers in an .npz"
         if labels.dtype.kind not in "iu" or labels.ndim != 2:
             return (
                 f"are {labels.dtype} of shape {list(labels.shape)}; a text a sample is expected, "
@@ -60,12 +62,16 @@ class _Transcripts(ABC):
             return f"lie between {low} and {high}; the model has the classes 0 to {classes - 1}, and -1 is padding"
         return "are all empty" if high < 0 else None
 
+    def _are_texts(self, labels: Array) -> bool:
+        """Whether a label is a text; those of digits alone come as numbers out of tables."""
+        return labels.dtype.kind == "U" or (bool(self.alphabet) and labels.dtype.kind in "iu" and labels.ndim == 1)
+
     def _text_problem(self, labels: Array) -> str | None:
         if labels.size != len(labels):
             return f"have shape {list(labels.shape)}; one text a sample is expected"
         if not self.alphabet:
             return "are text; give the metric the alphabet in which the model answers"
-        return None if any(text.strip() for text in labels.reshape(-1)) else "are all empty"
+        return None if any(str(text).strip() for text in labels.reshape(-1)) else "are all empty"
 
     def _blank(self, classes: int) -> int | None:
         if self.blank is None:
@@ -74,7 +80,7 @@ class _Transcripts(ABC):
 
     def statistics(self, answers: Array, labels: Array) -> Statistics:
         """Edits, and the label's length; an answer that is not finite says nothing right."""
-        distance = _edit_distance()
+        distance, texts = _edit_distance(), self._are_texts(labels)
         blank = self._blank(answers.shape[2])
         classes = [number for number in range(answers.shape[2]) if number != blank]
         spelling = dict(zip(classes, self.alphabet, strict=True)) if self.alphabet else {}
@@ -85,7 +91,7 @@ class _Transcripts(ABC):
 
         rows = []
         for answer, label, finite in zip(answers.argmax(axis=2), labels, finite_samples(answers), strict=True):
-            true = self._units(str(label.reshape(-1)[0])) if labels.dtype.kind == "U" else read(label)
+            true = self._units(str(label.reshape(-1)[0])) if texts else read(label)
             if self.decode == "ctc":
                 answer = answer[np.insert(np.diff(answer) != 0, 0, True)]
             rows.append((distance(read(answer), true) if finite else max(len(true), 1), len(true)))

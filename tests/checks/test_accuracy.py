@@ -130,7 +130,8 @@ def errors(reference: float, artifact: float) -> Scores:
         (1.0, 1.19, {}, set()),
         (1.0, 1.21, {}, {"accuracy_drop"}),
         (1.0, 0.1, {}, set()),
-        (1.0, 1.04, {"accuracy_drop": 0.05, "accuracy": 1.05, "confidence": 0.95}, set()),
+        (1.0, 1.04, {"accuracy_drop": 0.05, "accuracy": 1.05, "confidence": 0.95}, {"confidence"}),
+        (1.0, 1.04, {"accuracy_drop": 0.5, "accuracy": 1.05, "confidence": 0.95}, set()),
         (1.0, 1.06, {"accuracy_drop": 0.05, "accuracy": 1.05}, {"accuracy_drop", "accuracy"}),
         (1.0, np.inf, {"accuracy": 1e300, "confidence": 0.95}, {"accuracy_drop", "accuracy", "confidence"}),
     ],
@@ -172,3 +173,13 @@ def test_a_score_that_is_no_number_fails(reference: float) -> None:
 
 def test_nothing_is_measured_without_labelled_data() -> None:
     assert judged(None, accuracy=0.9) == {}
+
+
+@pytest.mark.parametrize(("count", "sure"), [(1, False), (5, False), (20, False), (400, True)])
+def test_few_samples_prove_little_of_an_error_without_bound(count: int, sure: bool) -> None:
+    """All samples agree; another one might be no better than a blind guess, whose error is 1 here."""
+    kept = MSE.statistics(np.zeros((count, 1)), np.zeros((count, 1)))
+    found = judged(Scores("mse", MSE, kept, kept, blind=1.0), accuracy_drop=0.02, confidence=0.95)
+    assert found["accuracy_drop"].passed
+    assert found["confidence"].passed == sure
+    assert ("cannot tell with" in found["confidence"].note) != sure

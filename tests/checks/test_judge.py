@@ -22,7 +22,7 @@ KEPT = {
     "max_abs": 0.0,
     "max_rel": 0.0,
     "cosine": 0.999999,
-    "sqnr": np.inf,
+    "sqnr": 1e6,  # without any noise, it is infinite
     "rank_agreement": 0.999999,
     "top1_agreement": 1.0,
 }
@@ -60,6 +60,22 @@ def test_a_limit_that_nothing_measured_fails(limits: Limits, names: set[str]) ->
     results = judge(evidence(scores=None), limits)
     assert missed(results) == names
     assert {m.note for m in results["unmeasured"]} == {"nothing to measure it with"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "unit"),
+    [
+        (Limits(accuracy=0.9), ["≥ 0.9"], ""),
+        (Limits(confidence=0.95), ["≥ 0.95"], ""),
+        (Limits(latency_ratio=0.5), ["≤ 0.5"], ""),
+        (Limits(size=100), ["≤ 100"], "bytes"),
+        (Limits(sqnr=20), ["≥ 20"], "dB"),
+    ],
+)
+def test_a_limit_that_nothing_measured_is_told_as_it_was_asked(limits: Limits, asked: list[str], unit: str) -> None:
+    unmeasured = judge(evidence(scores=None), limits, checks={})["unmeasured"]
+    assert [m.asked for m in unmeasured] == asked
+    assert [m.unit for m in unmeasured] == [unit]
 
 
 def test_a_limit_on_an_output_that_is_missing_fails() -> None:

@@ -161,3 +161,12 @@ def test_no_data_no_findings(tmp_path: Path, graph: Graph) -> None:
 def test_findings_name_their_check(tmp_path: Path, graph: Graph) -> None:
     (finding,) = linted(tmp_path, graph, CALIBRATION[:8])
     assert str(finding).endswith("(amount)")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_samples(count: int, tmp_path: Path, judge: Graph) -> None:
+    images = pictures(count)
+    labels = images.mean((1, 2)).argmax(axis=1)
+    findings = linted(tmp_path, judge, images, pictures(count, seed=1), labels, expected=0.5)
+    assert ("amount", "error") in said(findings)
+    assert said(findings) <= {("amount", "error"), ("classes", "warning"), ("constant", "error")}

@@ -74,3 +74,8 @@ def test_labels(labels: list[int], shape: tuple[int, ...], positive: int | None,
 
 def test_blind() -> None:
     assert Auc().blind(LABELS) == 0.5
+
+
+def test_of_one_kind_it_is_not_defined() -> None:
+    metric = Auc()
+    assert np.isnan(score_of(metric, metric.statistics(np.array([0.1, 0.9]), np.array([1, 1]))))

@@ -74,5 +74,23 @@ def test_wrong_labels(metric, labels: np.ndarray, said: str) -> None:
 def test_what_r2_cannot_do() -> None:
     same = np.array([[1.0, 2.0], [3.0, 2.0]])
     assert R2.problem(same, same) == "hold a value that is the same in all samples, of which nothing can be explained"
-    maps = np.random.default_rng(0).random((2, 40, 40))
-    assert R2.problem(maps, maps) == "have 1600 values a sample; R² is for up to 1000, so choose mse"
+    many = np.broadcast_to(np.float32([1, 2]), (3_000_000, 2))
+    assert R2.problem(many, many[:8]) == (
+        "are 6,000,000 values; R² is for up to 4,194,304: draw fewer samples, or choose mse"
+    )
+
+
+def test_what_only_rounding_tells_apart_is_the_same_to_r2() -> None:
+    near = np.array([[2**60], [2**60 + 1]])
+    assert "the same in all samples" in R2.problem(near, near)
+
+
+def test_r2_of_samples_with_the_same_label_is_not_defined() -> None:
+    statistics = R2.statistics(ANSWERS, np.array([[1, 10], [2, 10], [3, 10]]))
+    assert np.isnan(score_of(R2, statistics))
+
+
+def test_complex_answers() -> None:
+    for metric in (MAE, MSE, R2):
+        said = metric.problem(LABELS, ANSWERS.astype(np.complex64))
+        assert said == "need an output of real numbers, and it is complex64"

@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export.metrics import METRICS, Metric, interval
 from mobile_export.metrics.custom import Custom
-from mobile_export.metrics.interval import estimate_drop, estimate_score, needed_samples, score_interval
+from mobile_export.metrics.interval import estimate_drop, estimate_score, needed_samples
 
 TOP1, MSE, AUC, F1 = (METRICS[name]() for name in ("top1", "mse", "auc", "f1"))
 
@@ -24,8 +24,9 @@ def chance_of_at_most(right: int, count: int, share: float) -> float:
 @pytest.mark.parametrize(("right", "count"), [(20, 20), (0, 20), (18, 20), (95, 100), (180, 200)])
 def test_of_a_share_it_is_the_exact_one(right: int, count: int) -> None:
     """Clopper and Pearson: at either end, what was seen, or something further off, has a chance of 2.5 %."""
-    score, low, high = score_interval(TOP1, shares(right, count))
-    assert score == right / count
+    score = estimate_score(TOP1, shares(right, count))
+    low, high = score.interval()
+    assert score.value == right / count
     if right > 0:
         assert 1 - chance_of_at_most(right - 1, count, low) == pytest.approx(0.025, rel=0.15)
     else:

@@ -1,10 +1,13 @@
 """What holds for every metric, and how a target's choice becomes one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from mobile_export.errors import TargetError
 from mobile_export.metrics import METRIC_PARAMETERS, METRICS, Metric, make_metric
+from mobile_export.metrics.interval import estimate_drop, estimate_score, needed_samples
 from mobile_export.metrics.metric import best, score_of, worst
 from mobile_export.target import MetricChoice
 
@@ -68,6 +71,51 @@ def test_answers_that_are_not_finite_score_worst(case) -> None:
     nothing_read = np.isinf(worst(metric)) and np.isfinite(score)  # a transcript of nothing
     assert score == (1.0 if nothing_read else worst(metric))
     assert better(metric, best(metric), score)
+
+
+def judged(case: tuple[Metric, np.ndarray, np.ndarray], rows: slice) -> str | None:
+    """Do all that is done with samples; says what was wrong with the labels, if anything was."""
+    metric, answers, labels = case[0], case[1][rows], case[2][rows]
+    problem = metric.problem(labels, answers)
+    if problem is None:
+        metric.blind(labels)
+        best_and_worst = [metric.statistics(given, labels) for given in (answers, np.full_like(answers, np.nan))]
+        for statistics in best_and_worst:
+            estimate_score(metric, statistics).interval()
+            estimate_drop(metric, best_and_worst[0], statistics).certainty(0.02)
+        needed_samples(metric, best_and_worst[0], best_and_worst[0], 0.02, 0.95)
+    return problem
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_samples_are_scored_or_refused(case, count: int) -> None:
+    """Without a warning, which would be an error here."""
+    refused = [judged(case, slice(start, start + count)) for start in range(4)]
+    assert all(each is None or "are needed" in each or "the same in all" in each for each in refused)
+    assert count == 1 or None in refused
+
+
+LARGE = np.broadcast_to(np.random.default_rng(0).random(1000).astype(np.float32), (100_000, 1000))  # 400 MB, if held
+LARGE_MAPS = np.broadcast_to(MAPS[0].repeat(16, 0).repeat(16, 1).astype(np.uint8), (20_000, 48, 48))  # as int64 370 MB
+LARGE_TEXTS = np.broadcast_to(np.arange(1000) % 4, (100_000, 1000))  # 800 MB
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "answers"),
+    [
+        *((name, LARGE, LARGE[:8]) for name in ("mae", "mse", "r2", "cosine")),
+        ("mean_iou", LARGE_MAPS, np.zeros((8, 48, 48, 4))),
+        *((name, LARGE_TEXTS, np.zeros((8, 9, 5))) for name in ("word_error", "character_error")),
+    ],
+)
+def test_labels_are_never_held_as_a_whole(name: str, labels: np.ndarray, answers: np.ndarray) -> None:
+    metric = METRICS[name]()
+    tracemalloc.start()
+    if metric.problem(labels, answers) is None:
+        metric.blind(labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 110e6
 
 
 def test_parameters() -> None:

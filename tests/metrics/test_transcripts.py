@@ -53,6 +53,15 @@ def test_class_numbers_as_labels() -> None:
         assert score(CharacterError(alphabet=alphabet), answers, labels) == pytest.approx(1 / 6)
 
 
+def test_texts_of_digits_alone_come_as_numbers() -> None:
+    """Out of a table: `12` is a number there, and the model spells it 1, 2."""
+    answers = spelled("1_2", "7__", classes="127_")
+    for metric in (WordError(alphabet="127"), CharacterError(alphabet="127")):
+        assert score(metric, answers, np.array([12, 7])) == 0
+    assert score(CharacterError(alphabet="127"), answers, np.array([12, 1])) == pytest.approx(1 / 3)
+    assert score(CharacterError(alphabet="127"), answers, np.array([[0, 1], [2, -1]])) == 0  # of two, they are classes
+
+
 def test_blanks_in_labels_are_padding() -> None:
     assert score(CharacterError(), spelled("a_b_cc"), np.array([[0, 1, 2, 4, 4]])) == 0
 
@@ -126,6 +135,12 @@ TEXT = np.array(["ab", "c"])
             (1, 9, 5),
             {},
             "lie between 0 and 5; the model has the classes 0 to 4, and -1 is padding",
+        ),
+        (
+            np.array([0.5, 1.0]),
+            (2, 9, 5),
+            {"alphabet": ALPHABET},
+            "are float64; a text a sample is expected, so store texts that look like numbers in an .npz",
         ),
         (
             np.array([0.0, 1.0]),
