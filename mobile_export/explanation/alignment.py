@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mobile_export.explanation.network import Network, Node, Quantization
+from mobile_export.quantize.scheme import INTEGERS, integer_precision
 
 INPUT = "input"
 """What stands for the operator of an input of the model."""
@@ -17,11 +18,11 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Layer:
+class Pair:
     """A tensor that both files compute, and what computes it.
 
     Attributes:
-        name: of the tensor in the float file; what a target's `layers` calls it.
+        name: of the tensor in the float file.
         tensor: the same value in the quantized file, as its operator writes it.
         operator: kinds of the float file's operators; `input` for an input.
         precision: how the quantized file computes it.
@@ -30,6 +31,9 @@ class Layer:
         reads: names of the layers whose values it reads.
         weights: the constant with most values in the float file, and its counterpart; None where there is none.
         bias: the same for a smaller one.
+        settable: what a target's `layers` calls the layer with weights that decides how this tensor is computed: the
+            one that writes it, or the nearest before it, or behind it where there is none; None in a network without.
+        readers: what `layers` calls those that read it, across operators without weights.
     """
 
     name: str
@@ -41,20 +45,22 @@ class Layer:
     reads: tuple[str, ...] = ()
     weights: tuple[str, str] | None = None
     bias: tuple[str, str] | None = None
+    settable: str | None = None
+    readers: tuple[str, ...] = ()
 
 
-def align(reference: Network, file: Network) -> list[Layer]:
-    """The layers that both have, in the order in which they compute."""
+def align(reference: Network, file: Network) -> list[Pair]:
+    """The tensors that both have, in the order in which they compute."""
     plain, other = _Wiring(reference), _Wiring(file)
     tensors = dict(_common(plain, other))
     names = {tensor: name for name, tensor in tensors.items()}
     ends = {plain.origin(name): name for name in tensors}
-    layers: dict[str, Layer] = {}
+    pairs: dict[str, Pair] = {}
     for name, tensor in tensors.items():
         computed, region = plain.region(plain.origin(name), ends), other.region(tensor, names)
-        layer = _layer(name, tensor, plain, other, computed, region)
-        layers[name] = _with_what_it_follows(layer, layers)
-    return list(layers.values())
+        pair = _pair(name, tensor, plain, other, computed, region)
+        pairs[name] = _settable(_with_what_it_follows(pair, pairs), plain)
+    return list(pairs.values())
 
 
 class _Wiring:
@@ -88,6 +94,35 @@ class _Wiring:
                     seen.add(id(writer))
                     todo.append(writer)
         return _Region(tuple(nodes), tuple(reads), frozenset(ends))
+
+    @cached_property
+    def layer_before(self) -> dict[str, str]:
+        """Of each tensor: the layer with weights that writes it, or that is the fewest operators before it."""
+        found: dict[str, tuple[int, str]] = {}
+        for node in self.network.nodes:
+            reached = [found[name] for name in node.inputs if name in found]
+            layer = self._layer(node)
+            if layer is not None:
+                reached = [(0, layer)]
+            if reached:
+                operators, nearest = min(reached, key=lambda each: each[0])
+                found |= dict.fromkeys(node.outputs, (operators + 1, nearest))
+        return {name: layer for name, (_, layer) in found.items()}
+
+    @cached_property
+    def layers_behind(self) -> dict[str, list[str]]:
+        """Of each tensor: the layers with weights that read it, across operators without, in order."""
+        found: dict[str, dict[str, None]] = {}
+        for node in reversed(self.network.nodes):
+            layer = self._layer(node)
+            behind = [layer] if layer is not None else [each for name in node.outputs for each in found.get(name, ())]
+            for name in node.inputs:
+                found.setdefault(name, {}).update(dict.fromkeys(behind))
+        return {name: list(reversed(layers)) for name, layers in found.items()}
+
+    def _layer(self, node: Node) -> str | None:
+        """What a target's `layers` calls it, if it has weights."""
+        return next((name for name in node.outputs[:1] if name in self.network.layers), None)
 
     def size(self, name: str) -> int:
         """How many values a constant has."""
@@ -134,25 +169,31 @@ def _common(plain: _Wiring, other: _Wiring) -> Iterator[tuple[str, str]]:
             yield name, tensor
 
 
-def _layer(name: str, tensor: str, plain: _Wiring, other: _Wiring, computed: _Region, region: _Region) -> Layer:
+def _pair(name: str, tensor: str, plain: _Wiring, other: _Wiring, computed: _Region, region: _Region) -> Pair:
     storage = other.storages.get(tensor)
     stored = storage.dtype if storage is not None else other.network.types[tensor]
     if not region.nodes:
-        return Layer(name, tensor, INPUT, stored, storage, stored)
+        return Pair(name, tensor, INPUT, stored, storage, stored)
     constants = dict(_constants(plain, other, computed, region))
     weights, bias = ([*sorted(constants.items(), key=lambda pair: -plain.size(pair[0])), None, None])[:2]
     precision = _precision(region, other, None if weights is None else weights[1])
-    return Layer(name, tensor, _kinds(computed.nodes), precision, storage, stored, region.reads, weights, bias)
+    return Pair(name, tensor, _kinds(computed.nodes), precision, storage, stored, region.reads, weights, bias)
 
 
-def _with_what_it_follows(layer: Layer, before: Mapping[str, Layer]) -> Layer:
+def _with_what_it_follows(pair: Pair, before: Mapping[str, Pair]) -> Pair:
     """An operator without weights between integer operators is one of them, though it reads what is not yet rounded."""
-    follows = {before[name].precision for name in layer.reads if name in before}
-    integers = {"int8": ("int8", "uint8"), "int16x8": ("int16", "uint16")}
-    joined = next((precision for precision, kept in integers.items() if layer.stored in kept), None)
-    if layer.weights is None and layer.precision == "float32" and joined in follows:
-        return replace(layer, precision=joined)
-    return layer
+    follows = {before[name].precision for name in pair.reads if name in before}
+    joined = integer_precision(pair.stored)
+    if pair.weights is None and pair.precision == "float32" and joined in follows:
+        return replace(pair, precision=joined)
+    return pair
+
+
+def _settable(pair: Pair, plain: _Wiring) -> Pair:
+    """With what a target's `layers` may say about it; the names are those of the float file."""
+    behind = plain.layers_behind.get(pair.name, [])
+    nearest = plain.layer_before.get(pair.name) or next(iter(behind), None)
+    return replace(pair, settable=nearest, readers=tuple(behind))
 
 
 def _kinds(nodes: Iterable[Node]) -> str:
@@ -187,10 +228,9 @@ def _precision(region: _Region, other: _Wiring, weights: str | None) -> str:
     held = other.network.types.get(weights or "", "")
     if any(kind.endswith("Integer") for kind in kinds):
         return "dynamic"
-    if read & {"int16", "uint16"}:
-        return "int16x8"
-    if read & {"int8", "uint8"}:
-        return "int8"
+    integers = set(map(integer_precision, read)) & INTEGERS.keys()
+    if integers:
+        return next(precision for precision in reversed(INTEGERS) if precision in integers)
     if held in ("int2", "int4", "uint4", "int8", "uint8"):
         hybrid = weights in taken and held in ("int8", "uint8")
         return "dynamic" if hybrid else f"weight_{held.removeprefix('u')}"

@@ -7,11 +7,11 @@ from typing import Any
 
 from mobile_export.data import Wanted, read_samples
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.explanation.alignment import INPUT, Layer, align
+from mobile_export.explanation.alignment import INPUT, Pair, align
 from mobile_export.explanation.network import Network, Values, Watch
 from mobile_export.explanation.onnx_network import ONNXNetwork
 from mobile_export.explanation.reasons import Facts, Reason, reasons
-from mobile_export.explanation.statistics import Real, Statistics
+from mobile_export.explanation.statistics import Real, Tally
 from mobile_export.explanation.tflite_network import TFLiteNetwork
 from mobile_export.explanation.weights import compare_weights
 from mobile_export.graph import TensorSpec
@@ -29,7 +29,7 @@ class LayerError:
     """How a layer of the file differs from that of the float file.
 
     Attributes:
-        name: of the tensor that it writes; what a target's `layers` calls it.
+        name: of the tensor that it writes.
         operator: its kind in the float file; `input` for an input.
         precision: how the file computes it.
         stored: element type in which the file keeps its values.
@@ -40,6 +40,8 @@ class LayerError:
         range_used: share of the range of its integers that the float file's values reach; None in float.
         saturation: share of these values that lie beyond the range; None in float.
         weights_sqnr: signal to noise of its weights in dB; None without weights, or of a form that is not read.
+        settable: what a target's `layers` calls the layer with weights that decides how it is computed: itself, or the
+            nearest one; None in a model that has none.
         reasons: why it errs; empty where it does not, or nothing tells.
     """
 
@@ -53,6 +55,7 @@ class LayerError:
     range_used: float | None
     saturation: float | None
     weights_sqnr: float | None
+    settable: str | None
     reasons: tuple[Reason, ...]
 
 
@@ -120,8 +123,8 @@ def _feeds(source: Source, reference: Network, count: int) -> Iterator[tuple[int
 class _Beside:
     """Both files, side by side, and the file with its operators cut apart."""
 
-    def __init__(self, reference: Network, file: Network, layers: Sequence[Layer]) -> None:
-        self.seen = {layer.name: Statistics(layer.storage) for layer in layers}
+    def __init__(self, reference: Network, file: Network, layers: Sequence[Pair]) -> None:
+        self.seen = {layer.name: Tally(layer.storage) for layer in layers}
         self.note = ""
         self._reference, self._file, self._layers = reference, file, layers
         self._computed = [layer for layer in layers if layer.operator != INPUT]
@@ -144,19 +147,19 @@ class _Beside:
             if len({array.shape for array in values}) == 1:  # another size is another thing
                 self._count(layer, values, range(wanted) if values[0].shape[:1] == (size,) else None)
 
-    def _count(self, layer: Layer, values: Sequence[Array], rows: range | None) -> None:
+    def _count(self, layer: Pair, values: Sequence[Array], rows: range | None) -> None:
         """Count expected, found and own values: each of the `rows` is a sample, or all there is."""
         axis = self._reference.channel_axis(values[0].ndim)
         for part in [...] if rows is None else [slice(row, row + 1) for row in rows]:
             expected, found, own = (array[part] for array in values)
             self.seen[layer.name].add(expected, found, own, axis)
 
-    def read(self, layer: Layer) -> Real | None:
+    def read(self, layer: Pair) -> Real | None:
         """The largest magnitude in each channel of what `layer` reads, where that is one tensor."""
         channels = self.seen[layer.reads[0]].channels if len(layer.reads) == 1 else None
         return None if channels is None else channels.peaks
 
-    def _kept(self, layer: Layer, values: Array) -> Array:
+    def _kept(self, layer: Pair, values: Array) -> Array:
         """`values` as they reach whatever reads them."""
         if layer.storage is None or (layer.tensor in self._file.quantized and layer.operator != INPUT):
             return values
@@ -190,6 +193,7 @@ def _error(facts: Facts, why: tuple[Reason, ...], own: bool) -> LayerError:
         range_used=seen.range_used,
         saturation=seen.saturation,
         weights_sqnr=None if facts.weights is None else facts.weights.sqnr,
+        settable=layer.settable,
         reasons=why,
     )
 

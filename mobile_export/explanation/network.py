@@ -1,6 +1,6 @@
 """A file as a network whose values can be looked at: what the units for .tflite and .onnx have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,6 +109,11 @@ class Network(Protocol):
     @property
     def nodes(self) -> Sequence[Node]:
         """Its operators, in the order in which they compute."""
+        ...
+
+    @property
+    def layers(self) -> Collection[str]:
+        """What a target's `layers` may name: the tensor that each operator with weights writes, of a float file."""
         ...
 
     @property

@@ -5,6 +5,7 @@ file says; fused integer kernels differ from that by a rounding here and there.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.explanation.network import Node, Quantization, Values, Watch
 from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, run, serialize, session_options
+from mobile_export.quantize.onnx_graph import all_bodies, attribute_of, inner_nodes, walk
+from mobile_export.quantize.onnx_operators import weighted_operators
 from mobile_export.tensors import Array
 
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -52,8 +55,13 @@ class ONNXNetwork:
         self.quantized = {name: found for name, found in self._quantizations() if found is not None}
         self.nodes = tuple(self._node(node) for node in graph.node if node.op_type != "Constant")
 
+    @cached_property
+    def layers(self) -> Collection[str]:
+        found = weighted_operators(self._model.graph)
+        return frozenset(name for name, layer in found.items() if name in layer.node.output)  # as conversions name them
+
     def _node(self, node: Any) -> Node:
-        captured = [name for attribute in node.attribute for name in _captured(attribute)]
+        captured = [name for inner in inner_nodes(node) for name in inner.input]
         recast = node.op_type == "Cast" and {self.types.get(node.input[0]), self.types.get(node.output[0])} <= _REAL
         converts = node.op_type in _CONVERSIONS or recast or node.output[0] in self._widened
         return Node(node.op_type, (*node.input, *captured), tuple(node.output), converts)
@@ -106,7 +114,7 @@ class ONNXNetwork:
         writers = {name: node for node in self._model.graph.node for name in node.output}
         for node in self._model.graph.node:
             if node.op_type in _CONVERSIONS:
-                axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+                axis = attribute_of(node, "axis", 1)
                 name = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
                 yield name, self._quantization(name, node.input[1], node.input[2] if len(node.input) > 2 else "", axis)
             elif node.op_type in _INTEGER:
@@ -176,11 +184,10 @@ def _constant_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 
 def _tensors(graph: Any) -> Iterator[Any]:
     """All constants of a graph, and of those in its operators."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+    for each in (graph, *(body for node in graph.node for body in all_bodies(node))):
+        yield from each.initializer
+    for attribute in (attribute for node in walk(graph) for attribute in node.attribute):
         yield from (attribute.t, *attribute.tensors)
-        for inner in (attribute.g, *attribute.graphs):
-            yield from _tensors(inner)
 
 
 def _types(model: Any) -> Iterator[tuple[str, str]]:
@@ -199,12 +206,3 @@ def _type_name(number: int) -> str:
         return str(helper.tensor_dtype_to_np_dtype(number).name)
     except KeyError:  # none, or of no array
         return ""
-
-
-def _captured(attribute: Any) -> Iterator[str]:
-    """Names that the graphs in an attribute read, of their own tensors and of those outside."""
-    for graph in (attribute.g, *attribute.graphs):
-        for node in graph.node:
-            yield from node.input
-            for inner in node.attribute:
-                yield from _captured(inner)

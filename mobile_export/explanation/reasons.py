@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mobile_export.explanation.alignment import Layer
+from mobile_export.explanation.alignment import Pair
 from mobile_export.explanation.network import Quantization
-from mobile_export.explanation.statistics import OUTLIER, Statistics, outlier
+from mobile_export.explanation.statistics import OUTLIER, Tally, outlier
 from mobile_export.explanation.weights import Weights
 
 POOR = 20.0
@@ -42,11 +42,13 @@ class Reason:
         kind: for programs.
         text: for people, one sentence.
         layer: the other layer that it names; empty where it names none.
+        settable: what a target's `layers` calls those that it advises to give another precision.
     """
 
     kind: str
     text: str
     layer: str = ""
+    settable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Facts:
         weights: how its weights are stored; None where it has none, or they cannot be compared.
     """
 
-    layer: Layer
-    seen: Statistics
+    layer: Pair
+    seen: Tally
     weights: Weights | None = None
 
 
@@ -116,7 +118,7 @@ class _Diagnosis:
                 before = replace(before, layer=replace(before.layer, storage=_as_they_come(before.seen)))
             for found in _all(STORED, before):
                 name = before.layer.name
-                return [Reason(f"reads_{found.kind}", f"it reads {name!r}: {found.text}", name)]
+                return [Reason(f"reads_{found.kind}", f"it reads {name!r}: {found.text}", name, found.settable)]
         return []
 
     def _inherited(self, facts: Facts) -> list[Reason]:
@@ -144,7 +146,10 @@ def _overflow(facts: Facts) -> Reason | None:
     limit = float(np.finfo(np.float16).max)
     if facts.layer.precision != "float16" or most <= limit:
         return None
-    return Reason("overflow", f"its values reach {most:.3g}, beyond the {limit:.0f} of float16; keep it at float32")
+    advice, settable = _advice(facts, "keep {} at float32")
+    return Reason(
+        "overflow", f"its values reach {most:.3g}, beyond the {limit:.0f} of float16; {advice}", settable=settable
+    )
 
 
 def _saturated(facts: Facts) -> Reason | None:
@@ -165,11 +170,12 @@ def _outlier_channel(facts: Facts) -> Reason | None:
     if storage is None or channels is None or found is None or found[2] > FEW * storage.step:
         return None
     channel, times, typical = found
+    advice, settable = _advice(facts, "keep {} in float", *facts.layer.readers)
     return Reason(
         "outlier_channel",
         f"channel {channel} reaches {channels.peaks[channel]:.3g}, {times:.0f} times the median of the others, which "
-        f"are left {_steps(typical, storage.step)} of {storage.limits[1] - storage.limits[0] + 1} steps; keep "
-        "it, and what reads it, in float",
+        f"are left {_steps(typical, storage.step)} of {storage.limits[1] - storage.limits[0] + 1} steps; {advice}",
+        settable=settable,
     )
 
 
@@ -206,10 +212,12 @@ def _still(facts: Facts) -> Reason | None:
     moves = math.sqrt(seen.moving / seen.count)
     if storage is None or moves >= MOVES * storage.step or seen.moving > STILL * seen.signal:
         return None
+    advice, settable = _advice(facts, "keep {} in float")
     return Reason(
         "still",
         f"its values differ between samples by {moves / storage.step:.2g} steps of its integers only, around what is "
-        "the same in all samples: scale inputs as in training, or keep it in float",
+        f"the same in all samples: scale inputs as in training, or {advice}",
+        settable=settable,
     )
 
 
@@ -217,10 +225,12 @@ def _tiny_scale(facts: Facts) -> Reason | None:
     if facts.weights is None or facts.weights.lost_bias is None:
         return None
     channel, bias, kept, scale = facts.weights.lost_bias
+    advice, settable = _advice(facts, "keep {} in float")
     return Reason(
         "tiny_scale",
         f"the weights of channel {channel} are so small (scale {scale:.2g}) that its bias of {bias:.3g} does not fit "
-        f"the integers that go with it, and is {kept:.3g}; keep the layer in float, or prune the channel",
+        f"the integers that go with it, and is {kept:.3g}; {advice}, or prune the channel",
+        settable=settable,
     )
 
 
@@ -241,10 +251,12 @@ def _lost_weights(facts: Facts) -> Reason | None:
     if weights is None or weights.lost is None:
         return None
     channel, times = weights.lost
+    advice, settable = _advice(facts, "keep {} at float16 or float")
     return Reason(
         "lost_weights",
         f"its weights for channel {channel} of what it reads are {times:.0f} times smaller than the median of the "
-        "others and become 0, though the values there are as much larger; keep it at float16 or float",
+        f"others and become 0, though the values there are as much larger; {advice}",
+        settable=settable,
     )
 
 
@@ -252,7 +264,9 @@ def _coarse_weights(facts: Facts) -> Reason | None:
     weights = facts.weights
     if weights is None or weights.sqnr >= COARSE:
         return None
-    return Reason("coarse_weights", f"its weights keep {weights.sqnr:.1f} dB in {weights.stored}; give it more bits")
+    advice, settable = _advice(facts, "give {} more bits")
+    text = f"its weights keep {weights.sqnr:.1f} dB in {weights.stored}; {advice}"
+    return Reason("coarse_weights", text, settable=settable)
 
 
 Rule = Callable[[Facts], Reason | None]
@@ -265,7 +279,13 @@ STORED: Sequence[Rule] = (_saturated, _outlier_channel, _wide_range, _one_sample
 """What makes those err that read a layer. Its own error may be small beside its largest values."""
 
 
-def _as_they_come(seen: Statistics) -> Quantization | None:
+def _advice(facts: Facts, what: str, *others: str) -> tuple[str, tuple[str, ...]]:
+    """`what` to do about a layer and `others`, by the names that a target's `layers` takes; and these names."""
+    names = tuple(dict.fromkeys(filter(None, (facts.layer.settable, *others))))
+    return what.format(" and ".join(map(repr, names)) or "it"), names
+
+
+def _as_they_come(seen: Tally) -> Quantization | None:
     """The integers that a dynamic layer makes of the values it reads."""
     step = (max(seen.high, 0.0) - min(seen.low, 0.0)) / 255
     return Quantization("int8", np.array([step]), np.array([-128 - round(min(seen.low, 0.0) / step)])) if step else None

@@ -1,6 +1,7 @@
 """An explanation as a person reads it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import isinf
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from mobile_export.explanation.comparison import LayerError
 from mobile_export.explanation.explain import Explanation
+from mobile_export.quantize.scheme import INTEGERS, integer_precision
 
 SHOWN = 20
 """Layers that are shown, of more."""
@@ -25,15 +27,16 @@ def layers_table(explanation: Explanation) -> Table:
 
     `own` is what the layer makes of exact inputs, `SQNR` what its values are in the end, with all that went wrong
     before; where an operator keeps its values in another type than it computes in, that stands behind an arrow.
+    `set by` is the layer that a target can give another precision, where that is not the layer itself.
     """
-    table = _table(
-        "layer", "operator", "precision", right=("own dB", "SQNR dB", "cosine", "range", "cut", "weights dB")
-    )
+    right = ("own dB", "SQNR dB", "cosine", "range", "cut", "weights dB")
+    table = _table("layer", "set by", "operator", "precision", right=right)
     short = _short_names(explanation)
     for layer in explanation.layers[:SHOWN]:
         _add_row(
             table,
             short[layer.name],
+            _set_by(layer, short),
             layer.operator,
             _precision(layer),
             _decibels(layer.own_sqnr),
@@ -53,8 +56,8 @@ def reasons_table(explanation: Explanation) -> Table:
     for layer in explanation.layers[:SHOWN]:
         for index, reason in enumerate(layer.reasons):
             text = reason.text
-            if reason.layer:
-                text = text.replace(repr(reason.layer), repr(short[reason.layer]))
+            for name in filter(None, (reason.layer, *reason.settable)):
+                text = text.replace(repr(name), repr(short[name]))
             _add_row(table, "" if index else short[layer.name], f"{text} [{reason.kind}]")
     return table
 
@@ -65,20 +68,29 @@ def notes(explanation: Explanation) -> list[str]:
     hidden = len(explanation.layers) - SHOWN
     if hidden > 0:
         found.append(f"{hidden} more layers are better than these; --format json shows all")
+    if any(layer.settable != layer.name for layer in explanation.layers[:SHOWN]):
+        found.append("a target's layers takes the names under `set by`, and those of the layers without one")
     if any(name != short for name, short in _short_names(explanation).items()):
-        found.append(
-            f"names that end in {_CUT} are cut; a target's layers takes them whole, as --format json shows them"
-        )
+        found.append(f"names that end in {_CUT} are cut; --format json shows them whole")
     return [*found, *filter(None, [explanation.note])]
 
 
 def _short_names(explanation: Explanation) -> dict[str, str]:
     """Names by layer: converters join those of all operators that one stands for, of which the first is enough."""
-    first = [layer.name.partition(";")[0] for layer in explanation.layers]
-    return {
-        layer.name: layer.name if layer.name == part or first.count(part) > 1 else part + _CUT
-        for layer, part in zip(explanation.layers, first, strict=True)
-    }
+    names = [name for layer in explanation.layers for name in (layer.name, layer.settable, *_advised(layer)) if name]
+    first = {name: name.partition(";")[0] for name in names}
+    alike = Counter(first.values())
+    return {name: name if name == part or alike[part] > 1 else part + _CUT for name, part in first.items()}
+
+
+def _advised(layer: LayerError) -> list[str]:
+    return [name for reason in layer.reasons for name in reason.settable]
+
+
+def _set_by(layer: LayerError, short: Mapping[str, str]) -> str:
+    if layer.settable == layer.name:
+        return ""
+    return "–" if layer.settable is None else short[layer.settable]
 
 
 def _table(*left: str, right: Sequence[str] = ()) -> Table:
@@ -96,10 +108,9 @@ def _add_row(table: Table, *cells: str) -> None:
 
 
 def _precision(layer: LayerError) -> str:
-    kept = {"int8": ("int8", "uint8"), "int16x8": ("int16", "uint16")}.get(
-        layer.precision, ("float32", layer.precision)
-    )
-    return layer.precision if layer.stored in kept else f"{layer.precision} → {layer.stored}"
+    plain = layer.precision in (layer.stored, integer_precision(layer.stored))
+    plain |= layer.stored == "float32" and layer.precision not in INTEGERS
+    return layer.precision if plain else f"{layer.precision} → {layer.stored}"
 
 
 def _decibels(value: float | None) -> str:

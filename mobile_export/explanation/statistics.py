@@ -55,7 +55,7 @@ class Channels:
 
 
 @dataclass
-class Statistics:
+class Tally:
     """One layer over the samples so far; reference, file and own values come as float arrays of one shape.
 
     Attributes:

@@ -1,6 +1,7 @@
 """A .tflite file as a network: tensors are watched by making them outputs, so that its usual kernels compute them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,16 @@ import numpy as np
 
 from mobile_export.errors import ConversionError, NotRunnableError
 from mobile_export.explanation.network import Node, Quantization, Values, Watch
-from mobile_export.formats.flatbuffer import add_tensor, read_model, schema, select_tf_ops, walk, write_model
+from mobile_export.formats.flatbuffer import (
+    add_tensor,
+    operator_name,
+    read_model,
+    schema,
+    select_tf_ops,
+    walk,
+    write_model,
+)
+from mobile_export.formats.tflite_layers import Operations
 from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
 from mobile_export.tensors import Array
 
@@ -42,9 +52,12 @@ class TFLiteNetwork:
         self.quantized = {name: quantization for name, quantization in found.items() if quantization is not None}
         self.nodes = tuple(self._node(operator, code) for sub, operator, code in walk(self._model) if sub is main)
 
+    @cached_property
+    def layers(self) -> Collection[str]:
+        return frozenset(layer.name for layer in Operations(self._model).layers)
+
     def _node(self, operator: Any, code: int) -> Node:
-        kinds = {number: name for name, number in vars(schema().BuiltinOperator).items() if isinstance(number, int)}
-        kind = kinds.get(code, "CUSTOM")
+        kind = operator_name(code)
         read = () if operator.inputs is None else operator.inputs
         inputs, outputs = (tuple(self._names[i] if i >= 0 else "" for i in side) for side in (read, operator.outputs))
         return Node(kind, inputs, outputs, kind in _CONVERSIONS)

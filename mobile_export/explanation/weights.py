@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobile_export.explanation.alignment import Layer
+from mobile_export.explanation.alignment import Pair
 from mobile_export.explanation.network import Network
 from mobile_export.explanation.statistics import Real, decibels, outlier
 from mobile_export.tensors import Array
@@ -39,7 +39,7 @@ class Weights:
     lost_bias: tuple[int, float, float, float] | None = None
 
 
-def compare_weights(layer: Layer, reference: Network, file: Network, read: Real | None) -> Weights | None:
+def compare_weights(layer: Pair, reference: Network, file: Network, read: Real | None) -> Weights | None:
     """None where the layer has no weights, or the file keeps them in a form that cannot be compared.
 
     Args:
@@ -104,7 +104,7 @@ def _peaks(values: Real, axis: int) -> Real:
 
 
 def _lost_bias(
-    layer: Layer, scales: Array | None, reference: Network, file: Network
+    layer: Pair, scales: Array | None, reference: Network, file: Network
 ) -> tuple[int, float, float, float] | None:
     """As in `Weights`: the channel that loses most."""
     pair = _values(layer.bias, reference, file)

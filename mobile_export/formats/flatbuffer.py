@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.errors import ConversionError, MissingToolError
+from mobile_export.errors import ConversionError
 from mobile_export.tensors import Array
+from mobile_export.tools import import_tool
 
 Content = bytes | bytearray | memoryview
 """A .tflite file."""
@@ -33,13 +34,7 @@ def schema() -> Any:
     Raises:
         MissingToolError: ai-edge-litert is not installed.
     """
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError as error:
-        raise MissingToolError(
-            f'ai-edge-litert cannot be imported ({error}); run: pip install "mobile-export[convert]"'
-        ) from error
-    return schema_py_generated
+    return import_tool("ai_edge_litert.schema_py_generated")
 
 
 def map_file(path: Path) -> memoryview:
@@ -54,6 +49,12 @@ def read_model(content: Content) -> Any:
     from ai_edge_litert.tools import flatbuffer_utils
 
     return flatbuffer_utils.read_model_from_bytearray(content)
+
+
+def type_name(number: int) -> str:
+    """What the schema calls an element type, such as `float32`."""
+    names: dict[str, Any] = vars(schema().TensorType)
+    return next(name.lower() for name, value in names.items() if value == number)
 
 
 def write_model(model: Any) -> bytes:
@@ -170,8 +171,8 @@ def make_operator(model: Any, code: int, inputs: list[int], output: int) -> Any:
 
 
 def operator_name(code: int) -> str:
-    """What the schema calls a builtin operator."""
-    return _operator_names()[code]
+    """What the schema calls a builtin operator; CUSTOM for one that it does not know."""
+    return _operator_names().get(code, "CUSTOM")
 
 
 @cache

@@ -20,7 +20,7 @@ class Request:
         path: where the file goes; the folder above it exists.
         precision: one of the format's `precisions`; that of the scheme.
         interface: element type at the file's inputs and outputs, one of those that the precision allows.
-        allow_float_operators: whether an int8 file may compute in float inside.
+        allow_float_operators: whether what was to compute in integers may compute in float inside.
         allow_select_tf_ops: whether a .tflite file may need TensorFlow's own operators, by the Flex delegate.
         labels: files with one class name a line, by public output name.
         scheme: how numbers are stored and computed, in detail; default: `precision` throughout.
@@ -91,13 +91,16 @@ class Format(Protocol):
         """The precisions whose value ranges are measured on calibration data."""
         ...
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Write every requested file of this format; what they share is done once.
 
         Args:
             graph: optimized, with public names in its inputs and outputs.
             requests: at least one.
             calibration: representative samples by public input name; present when a precision needs them.
+
+        Returns:
+            By the artifact's name, which engine has quantized the file; nothing of files that are not quantized.
 
         Raises:
             ConversionError: the converter failed, or wrote what its runtime does not load.
@@ -144,14 +147,27 @@ class Quantizable(Format, Protocol):
         """The layers of a converted model, in the order in which they compute."""
         ...
 
-    def quantize(self, folder: Path, request: Request) -> None:
+    def quantize(self, folder: Path, request: Request) -> str:
         """Write one file of the model converted in `folder`.
+
+        Returns:
+            The engine that has quantized it, such as litert-quantizer; empty where all stays float32.
 
         Raises:
             ConversionError: the quantizer refuses it, or a layer is not known, or the runtime does not load it.
         """
         ...
 
+    def stored(self, path: Path) -> Mapping[str, int]:
+        """Values of the weights in a written file, by the element type in which they are stored."""
+        ...
+
     def open(self, path: Path, threads: int = ...) -> Runner:
         """Load a written file, to run in so many threads."""
         ...
+
+
+def quantize_all(unit: Quantizable, folder: Path, requests: Sequence[Request]) -> dict[str, str]:
+    """Write every file of the model converted in `folder`; what `Format.write` returns."""
+    engines = {request.artifact: unit.quantize(folder, request) for request in requests}
+    return {artifact: engine for artifact, engine in engines.items() if engine}

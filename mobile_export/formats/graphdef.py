@@ -6,6 +6,7 @@ from pathlib import Path
 from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
+from mobile_export.formats.refusals import naming
 from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import graph_def_size, write_graph_def
 from mobile_export.graph_files.message_file import LARGEST
@@ -25,16 +26,16 @@ class FrozenGraphDef:
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Write deterministically, without a copy of the weights: same graph, same bytes."""
         named = with_public_names(graph)
         for request in requests:
-            if graph_def_size(named) > LARGEST:
-                raise ConversionError(
-                    f"artifact {request.artifact!r}: a GraphDef holds at most 2 GB; use the memmapped format"
-                )
+            with naming(request):
+                if graph_def_size(named) > LARGEST:
+                    raise ConversionError("a GraphDef holds at most 2 GB; use the memmapped format")
             with request.path.open("wb") as file:
                 write_graph_def(file, named)
+        return {}
 
     def open(self, path: Path) -> Runner:
         """Load into a TensorFlow session."""

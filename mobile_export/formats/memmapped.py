@@ -36,11 +36,12 @@ class Memmapped:
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Write each large constant as an aligned region, and last the graph that refers to them."""
         package = Package.of(with_public_names(graph))
         for request in requests:
             package.write(request.path)
+        return {}
 
     def open(self, path: Path) -> Runner:
         """Follow the directory with a reader of our own, and run from the mapped arrays."""

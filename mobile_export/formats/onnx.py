@@ -1,5 +1,7 @@
 """ONNX, for ONNX Runtime on the phone."""
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,15 @@ class ONNX(OnnxModels):
     """One .onnx file; layouts at the edges are TensorFlow's, and reals there are float32 at any precision."""
 
     suffix = ".onnx"
+
+    def stored(self, path: Path) -> dict[str, int]:
+        import onnx
+
+        model = onnx.load(path)
+        found: Counter[str] = Counter()
+        for tensor in model.graph.initializer:
+            found[str(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))] += math.prod(tensor.dims)
+        return dict(found)
 
     def save(self, model: "ModelProto", path: Path) -> None:
         """Write what ONNX's checker accepts."""

@@ -5,7 +5,6 @@ one, and taken out again before it builds the model. Its optimizers, which take 
 """
 
 import gc
-import importlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.errors import ConversionError, MissingToolError
+from mobile_export.errors import ConversionError
 from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
 from mobile_export.protos import GraphDef, NodeDef
 from mobile_export.quantize.onnx_graph import walk
 from mobile_export.session import import_tensorflow
 from mobile_export.tensors import dtype_number_of, numpy_dtype, write_shape
+from mobile_export.tools import import_tool
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,20 +44,6 @@ _HANDLER_ERRORS = (  # tf2onnx's handlers raise whatever their code runs into
     AssertionError,
     ArithmeticError,
 )
-
-
-def import_tool(module: str) -> Any:
-    """`module`, imported.
-
-    Raises:
-        MissingToolError: it is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingToolError(
-            f'{module.partition(".")[0]} cannot be imported ({error}); run: pip install "mobile-export[convert]"'
-        ) from error
 
 
 def map_operators(graph: Graph) -> "tuple[ModelProto, dict[str, str]]":

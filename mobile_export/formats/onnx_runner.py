@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the only module that knows how to call it."""
+"""ONNX Runtime on the CPU: sessions, their options, and its errors in a sentence."""
 
 import re
 import tempfile
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_export.errors import ConversionError
-from mobile_export.formats.onnx_mapping import import_tool
 from mobile_export.runner import Edge
 from mobile_export.tensors import Array
+from mobile_export.tools import import_tool
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,21 +7,20 @@ saw of its tensors.
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobile_export.errors import ConversionError
-from mobile_export.formats.format import Layer, Request
+from mobile_export.formats.format import Layer, Request, quantize_all
 from mobile_export.formats.onnx_float import convert
 from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, optimized, run, serialize, session_options
+from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.graph import Graph
+from mobile_export.quantize.clipping import CLIPPINGS
 from mobile_export.quantize.onnx_operators import layers_before, weighted_operators
 from mobile_export.quantize.onnx_ranges import METHODS, load_histograms, measure, save_histograms
 from mobile_export.quantize.onnx_schemes import LAYER_PRECISIONS, apply_scheme
-from mobile_export.quantize.onnx_weights import CLIPPINGS
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.tensors import Array
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
 CALIBRATION_BATCH = 8
 """Samples calibrated at once where the batch is dynamic: all tensors of the model are held at once."""
 
+ENGINE = "mobile-export"
+"""What quantizes: our own passes."""
+
 _FLOAT, _RANGES = "float.onnx", "ranges.npz"
 _FLOATS = frozenset({"tensor(double)", "tensor(float)", "tensor(float16)"})
 _CONVERSIONS = frozenset({"Cast", "DequantizeLinear", "QuantizeLinear"})
@@ -41,22 +43,28 @@ _SHAPES = frozenset({"Shape", "Size"})
 class OnnxModels(ABC):
     """The members of `Quantizable` that do not depend on how a model is written; what is left is a file's kind."""
 
+    suffix: str
     folder = False
     runtime = "ONNX Runtime"
     tools: Sequence[str] = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
-    precisions: Mapping[str, Sequence[str]] = dict.fromkeys(("float32", *reversed(LAYER_PRECISIONS[:-1])), ("float32",))
+    precisions: Mapping[str, Sequence[str]] = {
+        "float32": ("float32",),
+        "float16": ("float32",),
+        "weight_int8": ("float32",),
+        "dynamic": ("float32",),
+        "int8": ("float32",),
+    }
     calibrated: Collection[str] = ("int8",)
     layer_precisions: Sequence[str] = LAYER_PRECISIONS
     choices: Mapping[str, Sequence[str]] = {"ranges": tuple(METHODS), "weights": CLIPPINGS}
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Convert once, calibrate once, quantize once a file."""
         calibrated = any(request.numbers.precisions & set(self.calibrated) for request in requests)
         with tempfile.TemporaryDirectory() as folder:
             with naming(requests[0]):
                 self.convert(graph, Path(folder), requests, calibration if calibrated else None)
-            for request in requests:
-                self.quantize(Path(folder), request)
+            return quantize_all(self, Path(folder), requests)
 
     def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Leave the float model in `folder`, and histograms of its tensors where there are samples."""
@@ -85,13 +93,18 @@ class OnnxModels(ABC):
             for name, layer in found.items()
         )
 
-    def quantize(self, folder: Path, request: Request) -> None:
+    def quantize(self, folder: Path, request: Request) -> str:
         """Write one file once ONNX Runtime loads it; until then it lies beside its place."""
         with naming(request), tempfile.TemporaryDirectory(dir=request.path.parent, prefix=".") as beside:
             unchecked = Path(beside, request.path.name)
             self.save(quantized(folder, request), unchecked)
             OnnxRunner(unchecked)
             unchecked.replace(request.path)
+        return "" if request.numbers.precisions == {"float32"} else ENGINE
+
+    @abstractmethod
+    def stored(self, path: Path) -> dict[str, int]:
+        """See `Quantizable`."""
 
     @abstractmethod
     def save(self, model: "ModelProto", path: Path) -> None:
@@ -100,15 +113,6 @@ class OnnxModels(ABC):
     def open(self, path: Path, threads: int = THREADS) -> OnnxRunner:
         """Load `path` in ONNX Runtime, with the optimizations of an app's session."""
         return OnnxRunner(path, threads)
-
-
-@contextmanager
-def naming(request: Request) -> Iterator[None]:
-    """Let errors say which artifact they are about."""
-    try:
-        yield
-    except ConversionError as error:
-        raise ConversionError(f"artifact {request.artifact!r}: {error}", error.nodes) from error
 
 
 def _all_tensors(model: "ModelProto", feeds: Iterator[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
@@ -136,7 +140,8 @@ def quantized(folder: Path, request: Request) -> "ModelProto":
     ranges = folder / _RANGES
     floats = apply_scheme(model.graph, scheme, load_histograms(ranges) if ranges.exists() else {})
     if scheme.precision == "int8" and not request.allow_float_operators:
-        _refuse_float_operators([one for one in float_operators(model) if one[1] not in floats])
+        left = [f"{operator} ({name!r})" for operator, name in float_operators(model) if name not in floats]
+        refuse_float_operators(left, request)
     return model
 
 
@@ -144,16 +149,6 @@ def _float_model(folder: Path) -> "ModelProto":
     import onnx
 
     return onnx.load(folder / _FLOAT)
-
-
-def _refuse_float_operators(left: list[tuple[str, str]]) -> None:
-    if left:
-        named = ", ".join(f"{operator} ({name!r})" for operator, name in left[:5])
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        raise ConversionError(
-            f"the int8 file would compute in float: {named}{more}; change the model, choose another precision, or say "
-            "allow_float_operators = true"
-        )
 
 
 def float_operators(model: "ModelProto") -> list[tuple[str, str]]:

@@ -4,15 +4,17 @@ Such a minimal build does not optimize: what is optimized is in the file. Layout
 left out, and constants stay as narrow as they are stored.
 """
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobile_export.formats.onnx_mapping import import_tool
 from mobile_export.formats.onnx_runner import load, serialize, session_options
 from mobile_export.formats.onnx_stages import OnnxModels
 from mobile_export.formats.ort_canonical import canonical, ort_tool, read_session
+from mobile_export.tools import import_tool
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,6 +26,17 @@ class ORT(OnnxModels):
     """One .ort file; like ONNX in everything else."""
 
     suffix = ".ort"
+
+    def stored(self, path: Path) -> dict[str, int]:
+        from onnx import helper
+
+        graph = read_session(path.read_bytes(), path.name).Model().Graph()
+        found: Counter[str] = Counter()
+        for index in range(graph.InitializersLength()):
+            tensor = graph.Initializers(index)
+            sizes = [tensor.Dims(axis) for axis in range(tensor.DimsLength())]
+            found[str(helper.tensor_dtype_to_np_dtype(tensor.DataType()))] += math.prod(sizes)
+        return dict(found)
 
     def save(self, model: "ModelProto", path: Path) -> None:
         """Let ONNX Runtime optimize and write it."""

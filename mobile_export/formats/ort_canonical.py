@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mobile_export.errors import ConversionError
-from mobile_export.formats.onnx_mapping import import_tool
+from mobile_export.tools import import_tool
 
 _Entry = tuple[bytes, list[tuple[bytes, list[tuple[int, int]]]]]
 """An operator; for each name of a type: kind (input or output) and place of the arguments that have it."""

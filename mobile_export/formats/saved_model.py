@@ -43,11 +43,12 @@ class ServableFolder:
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Write a folder for each request; the labels of an output become the asset `OUTPUT_labels.txt`."""
         for request in requests:
             assets = {f"{output}_labels.txt": file for output, file in request.labels.items()}
             write_saved_model(request.path, graph, assets)
+        return {}
 
     def open(self, path: Path) -> Runner:
         """Load into a TensorFlow session; nothing that the loader would run first is run."""

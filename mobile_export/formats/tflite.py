@@ -3,6 +3,8 @@
 The graph is converted to float once; every other file is made of that one, with one calibration.
 """
 
+import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +13,15 @@ import numpy as np
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer
-from mobile_export.formats.format import Layer, Request
+from mobile_export.formats.format import Layer, Request, quantize_all
+from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.formats.tflite_base import Base, write_file
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS
 from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
 from mobile_export.graph import Graph
-from mobile_export.quantize.recipes import INTEGERS
+from mobile_export.quantize.clipping import CLIPPINGS
+from mobile_export.quantize.scheme import INTEGERS
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.tensors import Array
@@ -47,14 +51,13 @@ class TFLite:
     }
     calibrated: Collection[str] = tuple(INTEGERS)
     layer_precisions: Sequence[str] = PRECISIONS
-    choices: Mapping[str, Sequence[str]] = {"ranges": ("minmax", "percentile"), "weights": ("minmax", "mse")}
+    choices: Mapping[str, Sequence[str]] = {"ranges": ("minmax", "percentile"), "weights": CLIPPINGS}
 
-    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> None:
+    def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Convert once, calibrate once; load each file before it counts as written."""
         with TemporaryDirectory(dir=requests[0].path.parent) as folder:
             self.convert(graph, Path(folder), requests, calibration)
-            for request in requests:
-                self.quantize(Path(folder), request)
+            return quantize_all(self, Path(folder), requests)
 
     def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
         """Leave in `folder` what `Base` describes. Ranges of percentiles are measured where a request has them."""
@@ -69,25 +72,23 @@ class TFLite:
         """Convolutions, matrix products and tables, by the tensor that each writes."""
         return Base(folder).layers
 
-    def quantize(self, folder: Path, request: Request) -> None:
+    def quantize(self, folder: Path, request: Request) -> str:
         """Write one file, and load it. A layer that cannot have its precision has the next of `layer_precisions`."""
         base, scheme = Base(folder), request.numbers
-        if scheme.precisions | {request.interface} == {"float32"}:
-            content: flatbuffer.Content = base.content
-        else:
-            try:
-                model = base.quantized(scheme, request.interface)
-            except ConversionError as error:
-                raise ConversionError(f"artifact {request.artifact!r}: {error}") from error
-            if not request.allow_float_operators:
-                _refuse_float_operators(base.left_in_float(model, scheme), request)
-            content = base.finished(model, request.interface)
-        write_file(request.path, content)
-        _check_interface(self.open(request.path), base.float_edges, request)
+        with naming(request):
+            plain = scheme.precisions | {request.interface} == {"float32"}
+            write_file(request.path, base.content if plain else _quantized(base, request))
+            _check_interface(self.open(request.path), base.float_edges, request)
+        return "" if plain else base.engine(scheme)
 
-    def engine(self, folder: Path, request: Request) -> str:
-        """What makes the file of a request: the quantizer whose result was measured to be better, or the only one."""
-        return Base(folder).engine(request.numbers)
+    def stored(self, path: Path) -> dict[str, int]:
+        model = flatbuffer.read_model(path.read_bytes())
+        found: Counter[str] = Counter()
+        for subgraph in model.subgraphs:
+            for tensor in subgraph.tensors:
+                if model.buffers[tensor.buffer].data is not None:
+                    found[flatbuffer.type_name(tensor.type)] += math.prod(map(int, tensor.shape))
+        return dict(found)
 
     def open(self, path: Path, threads: int = THREADS) -> TFLiteRunner:
         """Load with XNNPACK, as an app does."""
@@ -100,22 +101,21 @@ def _batches(graph: Graph, calibration: Samples) -> Iterator[dict[str, Array]]:
         yield {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
 
 
+def _quantized(base: Base, request: Request) -> bytes:
+    model = base.quantized(request.numbers, request.interface)
+    if not request.allow_float_operators:
+        refuse_float_operators(base.left_in_float(model, request.numbers), request)
+    return base.finished(model, request.interface)
+
+
 def _refuse_integers_of_select_tf_ops(base: bytes, requests: Sequence[Request]) -> None:
     needed = flatbuffer.select_tf_ops(base)
     if needed and requests:
-        raise ConversionError(
-            f"artifact {requests[0].artifact!r}: {requests[0].precision} needs value ranges, and nothing here can run "
-            f"the model's Select TF ops ({', '.join(needed)}) to measure them; choose another precision"
-        )
-
-
-def _refuse_float_operators(left: Sequence[str], request: Request) -> None:
-    if left:
-        raise ConversionError(
-            f"artifact {request.artifact!r}: the {request.numbers.precision} file would compute in float: "
-            f"{', '.join(left[:5])}{f' and {len(left) - 5} more' if len(left) > 5 else ''}; change the model, "
-            "choose another precision, or say allow_float_operators = true"
-        )
+        with naming(requests[0]):
+            raise ConversionError(
+                f"{requests[0].precision} needs value ranges, and nothing here can run the model's Select TF ops "
+                f"({', '.join(needed)}) to measure them; choose another precision"
+            )
 
 
 def _check_interface(runner: TFLiteRunner, floats: Sequence[bool], request: Request) -> None:
@@ -124,7 +124,7 @@ def _check_interface(runner: TFLiteRunner, floats: Sequence[bool], request: Requ
     other = [edge for edge, was_float in edges if was_float and edge.dtype != request.interface]
     if other:
         raise ConversionError(
-            f"artifact {request.artifact!r}: {other[0].name!r} stays {other[0].dtype}, since no operator of the "
+            f"{other[0].name!r} stays {other[0].dtype}, since no operator of the "
             f"{request.numbers.precision} model reads or writes it; leave it out of the model's inputs and outputs, or "
             "ask for another interface"
         )

@@ -4,12 +4,12 @@ base.tflite          the float file
 quantizable.tflite   the same without what no quantizer knows, where that makes a difference
 ranges.json          what tensors' scales have to hold, by how that was measured
 int8.tflite          TensorFlow's int8 file, where it was measured to be better than litert-quantizer's
-engines.json         that measurement
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,18 @@ from mobile_export.formats.format import Layer
 from mobile_export.formats.tflite_layers import CHANNELS, Operation, Operations
 from mobile_export.formats.tflite_quality import Quality, answers, first, quality
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers, use_integer_kernels
+from mobile_export.quantize.clipping import least_error
 from mobile_export.quantize.engines import quantize, quantize_with_tensorflow
 from mobile_export.quantize.litert_ranges import Batches, Ranges, extremes, percentiles
-from mobile_export.quantize.litert_weights import least_error_range
-from mobile_export.quantize.recipes import EVERYTHING, INTEGERS, recipe, scopes
-from mobile_export.quantize.scheme import Scheme
+from mobile_export.quantize.recipes import EVERYTHING, recipe, scopes
+from mobile_export.quantize.scheme import INTEGERS, Scheme
 from mobile_export.tensors import Array
 
 BASE, _QUANTIZABLE, _RANGES = "base.tflite", "quantizable.tflite", "ranges.json"
-_INT8, _ENGINES = "int8.tflite", "engines.json"
+_INT8 = "int8.tflite"
 
-LITERT, TENSORFLOW = "litert-quantizer", "TensorFlow's quantizer"
+LITERT, TENSORFLOW = "litert-quantizer", "tensorflow"
+"""The engines."""
 COMPARED = 32
 """Calibration samples on which the two engines are compared."""
 
@@ -51,7 +52,7 @@ class Base:
         Raises:
             OutputError: the folder cannot be written.
         """
-        for name in (_QUANTIZABLE, _RANGES, _INT8, _ENGINES):
+        for name in (_QUANTIZABLE, _RANGES, _INT8):
             (self.folder / name).unlink(missing_ok=True)
         write_file(self.folder / BASE, content)
 
@@ -72,7 +73,7 @@ class Base:
         ranges = {"minmax": extremes(content, tflite_edges.SIGNATURE, batches)}
         if any(scheme.ranges == "percentile" for scheme in schemes):
             ranges["percentile"] = percentiles(content, tflite_edges.SIGNATURE, batches, ranges["minmax"])
-        (self.folder / _RANGES).write_text(json.dumps(ranges))
+        (self.folder / _RANGES).write_text(json.dumps(ranges), encoding="utf-8")
         if any("int8" in scheme.precisions for scheme in schemes) and ranges["minmax"]:
             self._compare_engines(list(first(batches(), COMPARED)))
 
@@ -119,7 +120,7 @@ class Base:
         return flatbuffer.write_model(model)
 
     def engine(self, scheme: Scheme) -> str:
-        """What makes the file of `scheme` out of the float one."""
+        """What makes the file of `scheme`: the engine that was measured to be better, or the only one."""
         return TENSORFLOW if scheme == Scheme("int8") and (self.folder / _INT8).exists() else LITERT
 
     @property
@@ -151,7 +152,7 @@ class Base:
 
     def _ranges(self, scheme: Scheme) -> Ranges:
         path = self.folder / _RANGES
-        measured = json.loads(path.read_text()) if path.exists() else {}
+        measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if scheme.ranges not in measured:
             raise ConversionError(
                 f"{scheme.precision} needs representative samples; name them in [data] calibration"
@@ -171,23 +172,18 @@ class Base:
         }
         expected = answers(self.folder / BASE, batches)
         found: dict[str, Quality] = {}
-        refused: dict[str, str] = {}
         for name, make in engines.items():
-            try:
+            with suppress(ConversionError):  # each fails on something: litert-quantizer on loops, for one
                 made = make()
                 left = len(flatbuffer.float_operators(made))
                 write_file(self._unfinished(name), flatbuffer.write_model(made))
                 write_file(self._candidate, self.finished(made, "float32"))
                 found[name] = quality(self._candidate, left, expected, batches)
-            except ConversionError as error:  # each fails on something: litert-quantizer on loops, for one
-                refused[name] = str(error)
         best = min(found, key=lambda name: found[name].rank, default=LITERT)
         if best == TENSORFLOW:
             self._unfinished(best).replace(self.folder / _INT8)
         for path in (self._candidate, *map(self._unfinished, engines)):
             path.unlink(missing_ok=True)
-        compared = {**{name: asdict(result) for name, result in found.items()}, **refused}
-        (self.folder / _ENGINES).write_text(json.dumps({"int8": {"chosen": best, "compared": compared}}, indent=1))
 
     @property
     def _candidate(self) -> Path:
@@ -223,8 +219,9 @@ def _clipped(planned: Mapping[Operation, str], scheme: Scheme) -> dict[str, dict
     for operation, precision in planned.items():
         if operation.weights and operation.kind in CHANNELS and precision not in ("float16", "float32"):
             name, values = operation.weights
-            axis = CHANNELS[operation.kind] if scheme.per_channel else None
-            found[name] = least_error_range(values, axis, 4 if precision == "weight_int4" else 8)
+            kept = (CHANNELS[operation.kind],) if scheme.per_channel else ()
+            clip = least_error(values, kept, 7 if precision == "weight_int4" else 127)
+            found[name] = {"min": -clip, "max": clip}
     return found
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.errors import ConversionError, nearest
 from mobile_export.formats.flatbuffer import operator_name, schema, walk
 from mobile_export.formats.format import Layer
-from mobile_export.quantize.recipes import INTEGERS
-from mobile_export.quantize.scheme import Scheme
+from mobile_export.quantize.scheme import INTEGERS, Scheme
 from mobile_export.tensors import Array
 
 PRECISIONS = ("weight_int4", "int8", "int16x8", "dynamic", "weight_int8", "float16", "float32")
@@ -32,9 +30,9 @@ that is to have such a one gets the next in `PRECISIONS` that it can have withou
 CHANNELS: Mapping[str, int] = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0, "DEPTHWISE_CONV_2D": 3}
 """The dimension of output channels in the weights of an operator."""
 
-_FINENESS = {"int8": 0, "int16x8": 1}
+_FINENESS = {precision: fineness for fineness, precision in enumerate(INTEGERS)}
 """How finely a precision computes; all others compute in float."""
-_FLOAT = 2
+_FLOAT = len(INTEGERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +101,9 @@ class Operations:
         if not scheme.layers:
             return {operation: operation.able(scheme.precision) for operation in self.all}
         layers = {operation.name: scheme.of(operation.name) for operation in self.all if operation.weights}
-        unknown = [name for name, _ in scheme.layers if name not in layers]
-        if unknown:
-            raise ConversionError(
-                f"the model has no layer {unknown[0]!r}{nearest(unknown[0], layers)}; `explain` lists its layers"
-            )
+        scheme.require(layers)
         before, after = self._fineness(layers), self._fineness(layers, backwards=True)
-        between = {_FINENESS[p]: p for p in _FINENESS} | {_FLOAT: "float32"}
+        between = (*INTEGERS, "float32")
         chosen = {}
         for operation in self.all:
             sides = [s for s in (before.get(operation.name), after.get(operation.name)) if s is not None]
@@ -138,20 +132,28 @@ class Operations:
 def _operations(model: Any) -> Iterator[Operation]:
     for subgraph, operator, code in walk(model):
         kind = operator_name(code)
-        names = [
-            [subgraph.tensors[i].name.decode() for i in side if i >= 0] for side in (operator.inputs, operator.outputs)
-        ]
-        if names[1]:
-            constants = [i for i in operator.inputs if i >= 0 and _is_weights(model, subgraph.tensors[i])]
-            held = subgraph.tensors[constants[0]] if constants and kind in _LACKING else None
-            weights = (held.name.decode(), _values(model, held)) if held is not None else None
-            yield Operation(kind, tuple(names[0]), tuple(names[1]), weights)
+        read, written = (_tensors(subgraph, side) for side in (operator.inputs, operator.outputs))
+        if written:
+            constants = [tensor for tensor in read if _is_weights(model, tensor)]
+            held = constants[0] if constants and kind in _LACKING else None
+            weights = (_name(held), _values(model, held)) if held is not None else None
+            yield Operation(kind, tuple(map(_name, read)), tuple(map(_name, written)), weights)
+
+
+def _tensors(subgraph: Any, indices: Any) -> list[Any]:
+    """Those of one side of an operator that has any; optional ones may be left out."""
+    return [] if indices is None else [subgraph.tensors[i] for i in indices if i >= 0]
+
+
+def _name(tensor: Any) -> str:
+    return (tensor.name or b"").decode(errors="replace")
 
 
 def _is_weights(model: Any, tensor: Any) -> bool:
     """Whether a tensor is a float constant of more than one dimension: one of a single dimension is a bias."""
     data = model.buffers[tensor.buffer].data
-    return data is not None and len(tensor.shape) > 1 and tensor.type == schema().TensorType.FLOAT32
+    rank = 0 if tensor.shape is None else len(tensor.shape)
+    return data is not None and rank > 1 and tensor.type == schema().TensorType.FLOAT32
 
 
 def _values(model: Any, tensor: Any) -> Array:

@@ -11,6 +11,10 @@ from mobile_export.tensors import Array
 
 Batches = Sequence[Mapping[str, Array]]
 
+_MOST = 200.0
+_ROUNDING = 1e-6
+"""Of a value's magnitude: what float32 arithmetic in another order may move it."""
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -18,7 +22,8 @@ class Quality:
 
     Attributes:
         float_operators: how many were left in float.
-        sqnr: signal to noise of the worst output, dB; at most 200, which is more than float32 has.
+        sqnr: signal to noise of the worst output, dB, where signal is what moves between samples, as in the gate's
+            `sqnr`; from -200 to 200, which is more than float32 has.
         size: bytes.
     """
 
@@ -38,19 +43,21 @@ def quality(path: Path, float_operators: int, expected: Sequence[Array], batches
     Raises:
         ConversionError: the runtime does not load it, or an operator fails.
     """
-    sqnr = min(map(_sqnr, expected, answers(path, batches)), default=200.0)
+    sqnr = min(map(_sqnr, expected, answers(path, batches)), default=_MOST)
     return Quality(float_operators, sqnr, path.stat().st_size)
 
 
 def answers(path: Path, batches: Batches) -> list[Array]:
-    """Real values of each output, for all batches, flat."""
+    """Real values of each output, for all batches: one row a sample, or a batch where it has none a sample."""
     runner = TFLiteRunner(path)
     found: list[list[Array]] = [[] for _ in runner.outputs]
     for batch in batches:
         answered = runner({edge.name: edge.quantize(batch[edge.name]) for edge in runner.inputs})
-        for edge, values in zip(runner.outputs, found, strict=True):
-            values.append(np.asarray(edge.dequantize(answered[edge.name]), np.float64).reshape(-1))
-    return [np.concatenate(values) for values in found]
+        size = len(next(iter(batch.values())))
+        for edge, rows in zip(runner.outputs, found, strict=True):
+            values = np.asarray(edge.dequantize(answered[edge.name]), np.float64)
+            rows.append(values.reshape(size if values.shape[:1] == (size,) else 1, -1))
+    return list(map(_stacked, found))
 
 
 def first(batches: Iterable[Mapping[str, Array]], samples: int) -> Iterator[Mapping[str, Array]]:
@@ -62,9 +69,22 @@ def first(batches: Iterable[Mapping[str, Array]], samples: int) -> Iterator[Mapp
             return
 
 
+def _stacked(rows: Sequence[Array]) -> Array:
+    """One below the other; one row of all where they differ in length."""
+    alike = len({part.shape[1] for part in rows}) == 1
+    return np.concatenate(rows) if alike else np.concatenate([part.reshape(1, -1) for part in rows], axis=1)
+
+
 def _sqnr(expected: Array, answered: Array) -> float:
-    """-200 where there is another number of answers, or one that is no number."""
+    """Of rows of answers; -200 where there is another number of them, or one that is no number.
+
+    Where they are the same for all samples, signal is how far they lie from 0.
+    """
     if answered.shape != expected.shape or not np.isfinite(answered).all():
-        return -200.0
-    signal, noise = np.square(expected).sum(), np.square(answered - expected).sum()
-    return float(10 * np.log10(max(signal, 1e-300) / max(noise, signal * 1e-20, 1e-300)))
+        return -_MOST
+    moving = expected - expected.mean(axis=0)
+    still = np.abs(moving).max(initial=0) <= _ROUNDING * np.abs(expected).max(initial=0)
+    signal, noise = np.square(expected if still else moving).sum(), np.square(answered - expected).sum()
+    if noise == 0:
+        return _MOST
+    return float(np.clip(10 * np.log10(max(signal, 1e-300) / noise), -_MOST, _MOST))

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.errors import ConversionError, MissingToolError, ModelError, NotRunnableError
+from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.runner import Edge
 from mobile_export.tensors import Array
+from mobile_export.tools import import_tool
 
 THREADS = 2
 
@@ -29,8 +30,9 @@ class TFLiteRunner:
             ConversionError: it is damaged, or uses an operator that the runtime lacks.
         """
         self._path = path
+        interpreter = import_tool("ai_edge_litert.interpreter").Interpreter
         try:
-            self._interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
+            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self._runnable = not select_tf_ops(map_file(path))
             allocated = self._runnable and not _sizes_unknown(inputs)
@@ -94,16 +96,6 @@ class TFLiteRunner:
         details = signature.get_input_details(), signature.get_output_details()
         inputs, outputs = ({detail["index"]: name for name, detail in side.items()} for side in details)
         return inputs, outputs
-
-
-def _interpreter_class() -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise MissingToolError(
-            f'ai-edge-litert cannot be imported ({error}); run: pip install "mobile-export[convert]"'
-        ) from error
-    return Interpreter
 
 
 def _sizes_unknown(details: Iterable[Mapping[str, Any]]) -> bool:

@@ -8,24 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
-from mobile_export.errors import MissingToolError
+from mobile_export.tools import import_tool
 
 
 class _Tools:
     """Its modules."""
 
     def __init__(self) -> None:
-        from ai_edge_litert import interpreter
-        from ai_edge_litert.tools import flatbuffer_utils
-        from litert_quantizer import calibrator, model_modifier, params_generator, recipe_manager
-        from litert_quantizer.utils import qsv_utils
-        from tqdm import tqdm
-
-        tqdm.set_lock(threading.RLock())  # its own is one between processes, which build sandboxes forbid
-        self.interpreter, self.flatbuffer_utils = interpreter, flatbuffer_utils
-        self.calibrator, self.qsv_utils = calibrator, qsv_utils
-        self.recipe_manager, self.params_generator = recipe_manager, params_generator
-        self.model_modifier = model_modifier
+        # tqdm's own lock is one between processes, which build sandboxes forbid
+        import_tool("tqdm").tqdm.set_lock(threading.RLock())
+        self.interpreter = import_tool("ai_edge_litert.interpreter")
+        self.flatbuffer_utils = import_tool("ai_edge_litert.tools.flatbuffer_utils")
+        self.calibrator = import_tool("litert_quantizer.calibrator")
+        self.model_modifier = import_tool("litert_quantizer.model_modifier")
+        self.params_generator = import_tool("litert_quantizer.params_generator")
+        self.recipe_manager = import_tool("litert_quantizer.recipe_manager")
+        self.qsv_utils = import_tool("litert_quantizer.utils.qsv_utils")
 
 
 @contextmanager
@@ -35,12 +33,7 @@ def litert() -> Iterator[Any]:
     Raises:
         MissingToolError: it is not installed.
     """
-    try:
-        tools = _Tools()
-    except ImportError as error:
-        raise MissingToolError(
-            f'litert-quantizer cannot be imported ({error}); run: pip install "mobile-export[convert]"'
-        ) from error
+    tools = _Tools()
     heard = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

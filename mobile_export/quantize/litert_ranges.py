@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
 from mobile_export.quantize.litert import litert
+from mobile_export.quantize.scheme import TAIL
 from mobile_export.tensors import Array
 
 Ranges = dict[str, tuple[float, float]]
@@ -18,8 +19,6 @@ Batches = Callable[[], Iterable[Mapping[str, Array]]]
 """Gives samples by the names of a signature's inputs, again each time."""
 
 THREADS = 2
-TAIL = 1e-4
-"""Share of a tensor's values that percentile ranges cut off at each end."""
 _BINS = 4096
 SILENT = (0.0, 1.0)
 """The range of a tensor that was 0 throughout: any holds it, and kernels refuse scales that are tiny beside others."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobile_export.errors import ConversionError, nearest
 from mobile_export.quantize.onnx_graph import inner_nodes
 from mobile_export.quantize.onnx_operators import (
     CARRYING,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class OnnxPlan:
     """Who computes how.
 
     Attributes:
@@ -43,7 +42,7 @@ class Plan:
     inner: frozenset[str]
 
 
-def plan(graph: "GraphProto", scheme: Scheme, known: frozenset[str]) -> Plan:
+def plan(graph: "GraphProto", scheme: Scheme, known: frozenset[str]) -> OnnxPlan:
     """Decide for every node.
 
     Args:
@@ -53,9 +52,7 @@ def plan(graph: "GraphProto", scheme: Scheme, known: frozenset[str]) -> Plan:
         ConversionError: the scheme names a layer that is none.
     """
     layers = weighted_operators(graph)
-    unknown = [name for name, _ in scheme.layers if name not in layers]
-    if unknown:
-        raise ConversionError(f"the model has no layer {unknown[0]!r}{nearest(unknown[0], layers)}")
+    scheme.require(layers)
     wanted = _wanted(graph, scheme, layers)
     constants = {tensor.name for tensor in graph.initializer}
     able = {
@@ -68,7 +65,7 @@ def plan(graph: "GraphProto", scheme: Scheme, known: frozenset[str]) -> Plan:
     }
     integer = _with_carriers(graph, able)
     floats = {node.name for node in graph.node} - wanted
-    return Plan(layers, integer, frozenset(floats), _inner(graph, integer, constants))
+    return OnnxPlan(layers, integer, frozenset(floats), _inner(graph, integer, constants))
 
 
 def _wanted(graph: "GraphProto", scheme: Scheme, layers: Mapping[str, Weighted]) -> set[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from mobile_export.quantize.onnx_graph import Editor
 from mobile_export.quantize.onnx_operators import CARRYING, Weighted, channel_axes, data_inputs
-from mobile_export.quantize.onnx_plan import Plan
+from mobile_export.quantize.onnx_plan import OnnxPlan
 from mobile_export.quantize.onnx_ranges import METHODS, Histogram
 from mobile_export.quantize.onnx_weights import Affine, Int8, int32_bias, least_scale
 from mobile_export.quantize.scheme import Scheme
@@ -24,6 +24,9 @@ from mobile_export.tensors import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+
+SHARES = Affine(1 / 256, 0)
+"""Of what Softmax answers, whatever it did in calibration: on finer scales ONNX Runtime's kernel answers 0."""
 
 
 class IntegerOperators:
@@ -34,7 +37,7 @@ class IntegerOperators:
         _views: float tensor → the same, rounded, for integer operators.
     """
 
-    def __init__(self, editor: Editor, scheme: Scheme, decided: Plan, histograms: Mapping[str, Histogram]) -> None:
+    def __init__(self, editor: Editor, scheme: Scheme, decided: OnnxPlan, histograms: Mapping[str, Histogram]) -> None:
         self._editor, self._scheme, self._plan, self._histograms = editor, scheme, decided, histograms
         self._affine: dict[str, Affine] = {}
         self._views: dict[str, str] = {}
@@ -54,8 +57,13 @@ class IntegerOperators:
         node.output[:] = [exact.get(name, name) for name in node.output]
         self._editor.keep(node)
         for name in written:
-            self._affine[name] = self._affine[read[0]] if node.op_type in CARRYING else self._range_of(name)
+            self._affine[name] = self._scale_of(node, read[0], name)
             self._round_trip(exact[name], name, name)
+
+    def _scale_of(self, node: "NodeProto", read: str, written: str) -> Affine:
+        if node.op_type in CARRYING:
+            return self._affine[read]
+        return SHARES if node.op_type == "Softmax" else self._range_of(written)
 
     def _view(self, name: str) -> str:
         """`name` as integer operators read it: rounded by whoever wrote it, or here."""

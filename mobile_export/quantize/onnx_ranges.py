@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
+from mobile_export.quantize.scheme import TAIL
 from mobile_export.tensors import Array
 
 Range = tuple[float, float]
@@ -21,9 +22,6 @@ BINS = 2048
 
 COUNTED = 4096
 """Most values of one sample of one tensor that a histogram counts, evenly spread; the extremes are those of all."""
-
-PERCENTILE = 99.99
-"""Share of values, in percent, that lie within the range that `percentile` takes."""
 
 MERGED = 8
 """Bins that `entropy` takes for one, about as wide as a level. Narrower ones would tell spikes apart that may well
@@ -88,10 +86,9 @@ def minmax(histogram: Histogram) -> Range:
 
 
 def percentile(histogram: Histogram) -> Range:
-    """All but the rarest values at either end."""
+    """All but the rarest values, `TAIL` of them at either end."""
     share = np.cumsum(histogram.counts) / max(int(histogram.counts.sum()), 1)
-    tail = (1 - PERCENTILE / 100) / 2
-    first, last = int(np.searchsorted(share, tail, side="right")), int(np.searchsorted(share, 1 - tail))
+    first, last = int(np.searchsorted(share, TAIL, side="right")), int(np.searchsorted(share, 1 - TAIL))
     low, high = histogram.edges[[first, min(last + 1, 2 * BINS)]]
     return max(histogram.low, float(low)), min(histogram.high, float(high))
 

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_export.quantize.clipping import least_error
 from mobile_export.tensors import Array
 
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
-CLIPPINGS = ("minmax", "mse")
-"""What `Scheme.weights` may say, the default first."""
-
 _LIMIT = 127
-_CLIPS = np.linspace(1, 0.5, 11)
 _TINY = float(np.finfo(np.float32).tiny)
 _LARGEST_BIAS = 2.0**30
 """An int32 bias beyond that could overflow the sum that starts with it."""
@@ -41,10 +38,11 @@ class Int8:
             least: the scale may not be smaller, an array like it.
         """
         shared = tuple(axis for axis in range(real.ndim) if axis not in kept)
-        top = np.maximum(real.max(axis=shared, keepdims=True), -real.min(axis=shared, keepdims=True))
-        scale = np.maximum(top / np.float32(_LIMIT), np.float32(_TINY))
         if clipping == "mse":
-            scale = _least_squares(real, scale, shared)
+            top: Array = least_error(real, kept, _LIMIT)
+        else:
+            top = np.maximum(real.max(axis=shared, keepdims=True), -real.min(axis=shared, keepdims=True))
+        scale = np.maximum(top / np.float32(_LIMIT), np.float32(_TINY))
         if least is not None:
             scale = np.maximum(scale, least)
         return cls(_rounded(real, scale), np.asarray(scale, np.float32))
@@ -55,16 +53,6 @@ def _rounded(real: Array, scale: Array) -> Array:
     np.rint(steps, out=steps)
     np.clip(steps, -_LIMIT, _LIMIT, out=steps)
     return steps.astype(np.int8)
-
-
-def _least_squares(real: Array, widest: Array, shared: tuple[int, ...]) -> Array:
-    """Of some scales, the one that has the least squared error, for each channel."""
-    best, least = widest, np.full_like(widest, np.inf)
-    for clip in _CLIPS.astype(np.float32):
-        scale = np.maximum(widest * clip, np.float32(_TINY))
-        error = np.square(_rounded(real, scale) * scale - real).sum(axis=shared, keepdims=True)
-        best, least = np.where(error < least, scale, best), np.minimum(error, least)
-    return best
 
 
 def least_scale(bias: Array, activations: float) -> NDArray[np.float32]:

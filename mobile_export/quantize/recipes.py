@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mobile_export.quantize.scheme import Scheme
+from mobile_export.quantize.scheme import INTEGERS, Scheme
 
 Recipe = list[dict[str, Any]]
 
 EVERYTHING = ".*"
-INTEGERS: Mapping[str, str] = {"int8": "int8", "int16x8": "int16"}
-"""The precisions that compute in integers, and the element type of their activations."""
 ALWAYS_BY_TENSOR = "BATCH_MATMUL"
 """The operator whose integer kernel ignores all but the first scale of its weights, and answers nonsense."""
 

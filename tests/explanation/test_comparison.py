@@ -1,17 +1,20 @@
 """Networks broken in one way each: the layer that errs comes first, and says why; sound ones say nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError, ModelError
+from mobile_export.explanation.alignment import align
 from mobile_export.explanation.comparison import Source, compare
-from mobile_export.formats import FORMATS
+from mobile_export.explanation.onnx_network import ONNXNetwork
+from mobile_export.formats import FORMATS, QUANTIZABLE, Request
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.samples import save_samples
 from tests.explanation.models import FIRST, SECOND, explained, kinds, layers_of, network, rescale, written
-from tests.formats.tf_graphs import make_graph, samples_for
+from tests.formats.tf_graphs import make_graph, samples_for, weights
 
 FORMAT = pytest.mark.parametrize("name", ["tflite", "onnx"])
 SOUND = [
@@ -91,6 +94,66 @@ def test_keeping_the_named_layers_in_float_takes_the_error_away(tmp_path: Path, 
     assert layers[SECOND[name]].precision == "float32"
     assert {layer.precision for layer in layers.values()} >= {"float32", "int8"}
     assert layers["probabilities"].sqnr > 18
+
+
+@FORMAT
+@pytest.mark.parametrize("precision", ["int8", "float16"])
+def test_every_name_that_is_said_to_be_settable_is_a_layer_of_the_conversion(
+    tmp_path: Path, name: str, precision: str
+) -> None:
+    graph = network(rescale)
+    found = explained(written(graph, tmp_path, name, Scheme(precision))).layers
+    (tmp_path / "converted").mkdir()
+    QUANTIZABLE[name].convert(graph, tmp_path / "converted", [Request("a", tmp_path)], None)
+    layers = {layer.name for layer in QUANTIZABLE[name].layers(tmp_path / "converted")}
+    assert {layer.settable for layer in found} == layers  # of Mean, softmax and Transpose, that of a neighbour
+    assert {each for layer in found for reason in layer.reasons for each in reason.settable} <= layers
+
+
+@FORMAT
+def test_doing_what_the_reasons_advise_takes_the_error_away(tmp_path: Path, name: str) -> None:
+    graph = network(rescale)
+    before = layers_of(written(graph, tmp_path, name, Scheme("int8")))
+    advised = before[FIRST[name]].reasons[0]
+    assert advised.kind == "outlier_channel"
+    assert advised.text.endswith(f"keep {' and '.join(map(repr, advised.settable))} in float")
+    scheme = Scheme.mixed("int8", dict.fromkeys(advised.settable, "float32"))
+    after = layers_of(written(graph, tmp_path, name, scheme))
+    assert before["probabilities"].sqnr < 10
+    assert after["probabilities"].sqnr > 18
+
+
+def test_an_operator_without_weights_is_set_by_the_layer_before_it_or_else_behind_it(tmp_path: Path) -> None:
+    found = layers_of(written(network(), tmp_path, "onnx", Scheme("int8")))
+    assert found["Mean"].settable == "Conv2D_1"
+    assert found["image"].settable == found["Transpose_0"].settable == "Conv2D"
+    assert found["first"].settable == "Conv2D"
+
+
+def test_all_layers_that_read_a_tensor_are_named_across_operators_without_weights(tmp_path: Path) -> None:
+    def build(tf: Any) -> tuple[list[Any], list[Any]]:
+        x = tf.placeholder(tf.float32, [None, 8], name="x")
+        h = tf.nn.relu(tf.matmul(x, weights(1, 8, 8), name="first"), name="relu")
+        left, right = (
+            tf.matmul(tf.nn.tanh(h), weights(2, 8, 8), name="left"),
+            tf.matmul(h, weights(3, 8, 8), name="right"),
+        )
+        return [x], [tf.maximum(left, right, name="most")]
+
+    path = written(make_graph(build, ["x"], ["y"]), tmp_path, "onnx", Scheme("int8"))
+    pairs = {pair.name: pair for pair in align(ONNXNetwork(path.with_stem("float32")), ONNXNetwork(path))}
+    assert pairs["relu"].readers == ("left", "right")
+    assert pairs["left"].readers == ()
+    assert pairs["y"].settable == "left"
+
+
+@FORMAT
+def test_in_a_model_without_weights_nothing_can_be_set(tmp_path: Path, name: str) -> None:
+    graph = make_graph(
+        lambda tf: ([x := tf.placeholder(tf.float32, [1, 4], name="x")], [tf.nn.tanh(x)]), ["image"], ["answer"]
+    )
+    found = explained(written(graph, tmp_path, name, Scheme("float16")))
+    assert {layer.settable for layer in found.layers} == {None}
 
 
 @FORMAT

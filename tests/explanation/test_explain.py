@@ -6,7 +6,7 @@ import pytest
 from mobile_export.errors import ConversionError, ModelError, TargetError
 from mobile_export.explanation.explain import explain_file
 from mobile_export.quantize.scheme import Scheme
-from tests.explanation.models import SECOND, network, rescale, written
+from tests.explanation.models import FIRST, SECOND, network, rescale, written
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,8 @@ def test_a_file_is_explained_against_the_one_that_is_named(folder: Path) -> None
     as_json = json.loads(json.dumps(found.as_json()))
     assert as_json["layers"][0]["name"] == SECOND["tflite"]
     assert as_json["layers"][0]["reasons"][0]["kind"] == "reads_outlier_channel"
+    assert as_json["layers"][0]["reasons"][0]["settable"] == [FIRST["tflite"], SECOND["tflite"]]
+    assert {layer["name"]: layer["settable"] for layer in as_json["layers"]}["Mean"] == SECOND["tflite"]
 
 
 def test_infinity_is_a_string_in_json(folder: Path) -> None:

@@ -99,3 +99,24 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 100)
     with pytest.raises(ConversionError, match=r"text.onnx"):
         ONNXNetwork(path)
+
+
+def test_weights_in_other_files_are_not_read_from_inside_an_operator_either(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "inside.onnx"
+    model = onnx.load(folder / "float32.onnx")
+    outside = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[2])
+    outside.data_location = onnx.TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="weights.bin")
+    constant = onnx.helper.make_node("Constant", [], ["c"], value=outside)
+    body = onnx.helper.make_graph([constant], "body", [], [])
+    for attribute in ({"value": outside}, {"then_branch": body}):
+        other = onnx.ModelProto()
+        other.CopyFrom(model)
+        other.graph.node.append(onnx.helper.make_node("If", ["x"], ["y"], **attribute))
+        path.write_bytes(other.SerializeToString())
+        with pytest.raises(ModelError, match=r"inside.onnx: keeps weights in other files"):
+            ONNXNetwork(path)
+
+
+def test_layers_are_those_that_conversions_name(folder: Path) -> None:
+    assert ONNXNetwork(folder / "float32.onnx").layers == {"Conv2D", "Conv2D_1", "MatMul"}

@@ -1,14 +1,15 @@
 """Each rule on made-up measurements: at what it speaks, and at what it is silent."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mobile_export.explanation.alignment import Layer
+from mobile_export.explanation.alignment import Pair
 from mobile_export.explanation.network import Quantization
 from mobile_export.explanation.reasons import Facts, reasons
-from mobile_export.explanation.statistics import Statistics
+from mobile_export.explanation.statistics import Tally
 from mobile_export.explanation.weights import Weights
 
 INT8 = Quantization("int8", np.array([0.1]), np.array([0]))
@@ -26,13 +27,13 @@ def layer(
     weights: Weights | None = None,
 ) -> Facts:
     """A layer that was given one sample after the other, of one value a channel."""
-    seen = Statistics(storage)
+    seen = Tally(storage)
     expected = np.atleast_2d(np.asarray(values, np.float64))
     made = expected if own is None else np.atleast_2d(np.asarray(own, np.float64))
     found = made if final is None else np.atleast_2d(np.asarray(final, np.float64))
     for row in range(len(expected)):
         seen.add(expected[row : row + 1], found[row : row + 1], made[row : row + 1], 1)
-    return Facts(Layer(name, name, "Conv", precision, storage, "int8", reads), seen, weights)
+    return Facts(Pair(name, name, "Conv", precision, storage, "int8", reads), seen, weights)
 
 
 def kinds(*layers: Facts) -> dict[str, list[str]]:
@@ -85,6 +86,17 @@ def test_an_outlier_is_told_only_where_a_reader_errs() -> None:
     bad = layer("b", own=(0.0, 0.0, 0.0), reads=("a",))
     assert kinds(wide, bad)["a"][0] == "outlier_channel"
     assert kinds(wide, bad)["b"][0] == "reads_outlier_channel"
+
+
+def test_advice_names_the_layers_that_a_target_can_set() -> None:
+    wide = layer("a", (0.05, 0.06, -0.05, 12.0), storage=INT8)
+    wide = replace(wide, layer=replace(wide.layer, settable="conv", readers=("next", "other")))
+    bad = layer("b", own=(0.0, 0.0, 0.0), reads=("a",))
+    found = reasons({"a": wide, "b": bad})
+    assert found["a"][0].settable == found["b"][0].settable == ("conv", "next", "other")
+    assert found["a"][0].text.endswith("; keep 'conv' and 'next' and 'other' in float")
+    plain = reasons({"a": layer("a", (0.05, 0.06, -0.05, 12.0), storage=INT8), "b": bad})
+    assert plain["a"][0].text.endswith("; keep it in float")
 
 
 def test_sixteen_bits_leave_the_others_enough_steps() -> None:

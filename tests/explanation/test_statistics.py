@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from mobile_export.explanation.network import Quantization
-from mobile_export.explanation.statistics import Statistics, decibels, outlier
+from mobile_export.explanation.statistics import Tally, decibels, outlier
 
 
 def stored(scale: float = 0.1, zero_point: int = 0, dtype: str = "int8") -> Quantization:
     return Quantization(dtype, np.array([scale]), np.array([zero_point]))
 
 
-def seen(*samples: tuple[object, object], storage: Quantization | None = None) -> Statistics:
-    """Statistics of reference and file values; own values are the file's."""
-    statistics = Statistics(storage)
+def seen(*samples: tuple[object, object], storage: Quantization | None = None) -> Tally:
+    """Tally of reference and file values; own values are the file's."""
+    statistics = Tally(storage)
     for reference, file in samples:
         expected, found = np.asarray(reference, np.float32), np.asarray(file, np.float32)
         statistics.add(expected, found, found, expected.ndim - 1)

@@ -6,7 +6,15 @@ import pytest
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer
-from mobile_export.formats.flatbuffer import float_operators, read_model, schema, set_ranges, walk, write_model
+from mobile_export.formats.flatbuffer import (
+    float_operators,
+    operator_name,
+    read_model,
+    schema,
+    set_ranges,
+    walk,
+    write_model,
+)
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_edges import publish
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers
@@ -138,3 +146,8 @@ def test_dequantization_that_float_operators_read_stays(content: bytes) -> None:
     model = read_model(content)
     keep_integers(model)
     assert write_model(model) == content
+
+
+def test_operators_of_a_later_schema_are_custom() -> None:
+    assert operator_name(0) == "ADD"
+    assert operator_name(1 << 20) == "CUSTOM"

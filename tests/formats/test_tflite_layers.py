@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ConversionError
-from mobile_export.formats.flatbuffer import read_model
+from mobile_export.formats.flatbuffer import read_model, write_model
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS, Operations
 from mobile_export.quantize.scheme import Scheme
@@ -53,6 +53,14 @@ def test_layers_with_what_they_read(operations: Operations) -> None:
     assert found[name["first"]].inputs == ()
     assert found[name["left"]].inputs == found[name["right"]].inputs == (name["first"],)
     assert found[name["last"]].inputs == (name["left"], name["right"])
+
+
+def test_a_file_of_others_may_leave_out_names_and_inputs(operations: Operations) -> None:
+    model = read_model(write_model(operations.model))
+    model.subgraphs[0].operators[0].inputs = None
+    model.subgraphs[0].operators[1].inputs = [-1, *model.subgraphs[0].operators[1].inputs]
+    model.subgraphs[0].tensors[0].name = None
+    assert len(Operations(model).layers) == 3
 
 
 def test_one_precision_throughout(operations: Operations) -> None:

@@ -1,6 +1,5 @@
 """What is made of one converted model: every precision for every kind of layer, and mixtures of them."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -204,13 +203,16 @@ def test_float_operators_of_a_mixture_are_refused_by_name(tmp_path: Path) -> Non
 
 def test_the_engine_that_answers_is_chosen_by_measurement(tmp_path: Path) -> None:
     made = Converted(loop_graph(LAYERS["recurrent"], 1), tmp_path, 4)  # which litert-quantizer does not know
-    whole = made.request(Scheme("int8"))
-    assert TFLite().engine(made.folder, whole) == TENSORFLOW
-    compared = json.loads((made.folder / "engines.json").read_text())["int8"]
-    assert compared["chosen"] == TENSORFLOW
-    assert "litert-quantizer refuses" in compared["compared"][LITERT]
-    assert compared["compared"][TENSORFLOW]["sqnr"] > 20
-    assert TFLite().engine(made.folder, made.request(Scheme("int8", per_channel=False))) == LITERT
+    assert TFLite().quantize(made.folder, made.request(Scheme("int8"), allow_float_operators=True)) == TENSORFLOW
+    assert made.sqnr(Scheme("int8")) > 10
+    assert TFLite().quantize(made.folder, made.request(Scheme("weight_int8"))) == LITERT
+    assert TFLite().quantize(made.folder, made.request(Scheme())) == ""
+
+
+def test_writing_tells_which_engine_has_quantized_each_file(tmp_path: Path) -> None:
+    graph = LAYER_KINDS["FULLY_CONNECTED"]
+    requests = [Request(precision, tmp_path / precision, precision) for precision in ("float32", "float16")]
+    assert TFLite().write(graph, requests, None) == {"float16": LITERT}
 
 
 def test_loops_are_refused_where_the_quantizer_does_not_know_them(tmp_path: Path) -> None:

@@ -63,6 +63,6 @@ def test_the_tool_is_quiet_and_what_it_silenced_speaks_again() -> None:
 
 
 def test_without_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "litert_quantizer", None)
+    monkeypatch.setitem(sys.modules, "litert_quantizer.calibrator", None)
     with pytest.raises(MissingToolError, match=r'pip install "mobile-export\[convert\]"'), litert():
         pass

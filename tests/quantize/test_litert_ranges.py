@@ -8,7 +8,9 @@ import pytest
 from mobile_export.errors import ConversionError
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_edges import SIGNATURE
-from mobile_export.quantize.litert_ranges import TAIL, extremes, percentiles
+from mobile_export.quantize.litert_ranges import extremes, percentiles
+from mobile_export.quantize.onnx_ranges import Histogram, percentile
+from mobile_export.quantize.scheme import TAIL
 from tests.formats.tf_graphs import make_graph, weights
 
 MATRIX = weights(1, 8, 8)
@@ -41,16 +43,26 @@ def test_extremes_are_those_of_all_samples(model: bytes, size: int) -> None:
 
 
 def test_percentiles_cut_off_what_is_rare(model: bytes) -> None:
-    samples = normal(4000)
+    samples = normal(20_000)
     samples[7, 3] = 1000
-    ranges = extremes(model, SIGNATURE, partial(batches, samples, 64))
-    found = percentiles(model, SIGNATURE, partial(batches, samples, 64), ranges)
+    ranges = extremes(model, SIGNATURE, partial(batches, samples, 640))
+    found = percentiles(model, SIGNATURE, partial(batches, samples, 640), ranges)
     assert ranges["x"][1] == 1000
     low, high = found["x"]
     step = (ranges["x"][1] - ranges["x"][0]) / 4096
     assert np.quantile(samples, TAIL) - step <= low <= np.quantile(samples, TAIL) + step
     assert np.quantile(samples, 1 - TAIL) - step <= high <= np.quantile(samples, 1 - TAIL) + step
     assert found["y"][0] == 0
+
+
+def test_percentiles_are_those_of_the_other_format(model: bytes) -> None:
+    samples = normal(40_000)
+    ranges = extremes(model, SIGNATURE, partial(batches, samples, 4000))
+    low, high = percentiles(model, SIGNATURE, partial(batches, samples, 4000), ranges)["x"]
+    histogram = Histogram.empty()
+    histogram.add(samples)
+    assert (low, high) == pytest.approx(percentile(histogram), abs=0.01)
+    assert np.quantile(samples, 1 - 2 * TAIL) + 0.05 < high  # what is twice as rare is told apart
 
 
 def test_percentiles_of_what_never_moves(model: bytes) -> None:
