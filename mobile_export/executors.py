@@ -10,7 +10,6 @@ import contextlib
 import functools
 import hashlib
 import logging
-import multiprocessing
 import re
 import shutil
 import tempfile
@@ -21,11 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from mobile_export import workers
+from mobile_export.artifact_files import files_of
 from mobile_export.errors import ConversionError, MissingToolError, TargetError
 from mobile_export.keys import versions
+from mobile_export.report.terminal import format_bytes
 
 CONNECT_SECONDS = 10.0
 """How long a scheduler may take to answer, and to have a worker."""
+LARGEST_PARCEL = 1_000_000_000
+"""Bytes that are sent to each worker of a cluster, which holds them in memory and once more on disk."""
+KEPT_FOLDERS = 2
+"""Unpacked folders that a process of a cluster keeps: those of the search that runs, and of one beside it."""
 _DASK = re.compile(r"dask://([\w.\-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 
@@ -43,9 +48,21 @@ class Parcel:
 
     @classmethod
     def of(cls, folder: Path, names: Sequence[str]) -> "Parcel":
-        """The files and folders of these names, as far as they are there."""
-        roots = [folder / name for name in names]
-        paths = sorted(p for root in roots for p in (root.rglob("*") if root.is_dir() else [root]) if p.is_file())
+        """The files and folders of these names, as far as they are there.
+
+        Raises:
+            TargetError: they are too large to be sent.
+        """
+        roots = {name: files_of(folder / name) for name in names if (folder / name).exists()}
+        sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in roots.items()}
+        if sum(sizes.values()) > LARGEST_PARCEL:
+            largest = max(sizes, key=lambda name: sizes[name])
+            raise TargetError(
+                f"--executor: the model and the samples take {format_bytes(sum(sizes.values()))}, most of "
+                f"it {largest} ({format_bytes(sizes[largest])}), more than the {format_bytes(LARGEST_PARCEL)} that "
+                "are sent to a cluster; draw fewer with samples, or leave --executor out"
+            )
+        paths = sorted(path for found in roots.values() for path in found)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
         digest = hashlib.sha256()
         for name, content in files.items():
@@ -64,7 +81,7 @@ class Crew:
     Attributes:
         executor: takes functions that can be imported by name, with picklable arguments.
         share: what to pass to calls that read files of those names in a folder; they call `opened` on it.
-        deaths: what a future raises when the process that ran its call is gone.
+        deaths: what a future raises when the process that ran its call is gone, or has no memory left.
         remote: whether it runs on other machines, as far as we know.
     """
 
@@ -89,33 +106,58 @@ def open_crew(address: str | None, jobs: int, tools: Sequence[str] = ()) -> Iter
         with _local(jobs) as executor:
             yield Crew(executor, lambda folder, _: folder)
         return
-    found = _DASK.fullmatch(address)
-    if found is None:
-        raise TargetError(f"--executor {address}: not understood; write dask://HOST:PORT")
-    with _dask(f"{found[1]}:{found[2]}", tools) as crew:
+    with _dask(scheduler(address), tools) as crew:
         yield crew
 
 
+def scheduler(address: str) -> str:
+    """`HOST:PORT` of what `--executor` says.
+
+    Raises:
+        TargetError: it cannot be understood.
+    """
+    found = _DASK.fullmatch(address)
+    if found is None or not 0 < int(found[2]) < 1 << 16:
+        raise TargetError(f"--executor {address}: not understood; write dask://HOST:PORT")
+    return f"{found[1]}:{found[2]}"
+
+
 def opened(place: Place) -> Path:
-    """The folder that a call was given; unpacked once a process, whatever the number of calls."""
+    """The folder that a call was given; unpacked once a process, for as long as not many others are."""
     return place if isinstance(place, Path) else _unpacked(place)
 
 
 _unpacking = threading.Lock()
 _folders: dict[str, Path] = {}
+"""Unpacked parcels by their digests, the one that was used last at the end."""
 
 
 def _unpacked(parcel: Parcel) -> Path:
     with _unpacking:
-        if parcel.digest not in _folders:
-            folder = Path(tempfile.mkdtemp(prefix="mobile-export-"))
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            for name, content in parcel.files.items():
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            _folders[parcel.digest] = folder
-        return _folders[parcel.digest]
+        folder = _folders.pop(parcel.digest, None) or _unpack(parcel)
+        _folders[parcel.digest] = folder
+        while len(_folders) > KEPT_FOLDERS:
+            shutil.rmtree(_folders.pop(next(iter(_folders))), ignore_errors=True)
+        return folder
+
+
+def _unpack(parcel: Parcel) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mobile-export-"))
+    try:
+        for name, content in parcel.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError:  # such as a full disk, which should not stay full
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+@atexit.register
+def _remove_folders() -> None:
+    for folder in _folders.values():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class WorkerExecutor(concurrent.futures.Executor):
@@ -123,12 +165,16 @@ class WorkerExecutor(concurrent.futures.Executor):
 
     def __init__(self, jobs: int) -> None:
         self._threads = concurrent.futures.ThreadPoolExecutor(jobs)
-        self._others = {*multiprocessing.active_children()}
+        self._stop = threading.Event()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Any]":
         """As soon as a worker is free."""
         name = fn.__name__.replace("_", " ")
-        return self._threads.submit(_in_worker, workers.Task(name, functools.partial(fn, **kwargs), args))
+        return self._threads.submit(self._run, workers.Task(name, functools.partial(fn, **kwargs), args))
+
+    def _run(self, task: workers.Task) -> Any:
+        (result,) = workers.run([task], jobs=1, stop=self._stop)
+        return result
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the calls end that have begun."""
@@ -136,18 +182,8 @@ class WorkerExecutor(concurrent.futures.Executor):
 
     def abandon(self) -> None:
         """End whatever runs."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        ended = threading.Thread(target=self._threads.shutdown)
-        ended.start()
-        while ended.is_alive():
-            for process in {*multiprocessing.active_children()} - self._others:
-                process.kill()
-            ended.join(timeout=0.1)
-
-
-def _in_worker(task: workers.Task) -> Any:
-    (result,) = workers.run([task], jobs=1)
-    return result
+        self._stop.set()
+        self._threads.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
@@ -170,22 +206,34 @@ def _dask(address: str, tools: Sequence[str]) -> Iterator[Crew]:
             f"--executor dask://{address}: Dask cannot be imported ({error}); run: pip install "
             '"mobile-export[distributed]"'
         ) from error
-    for name in ("distributed", "distributed.client"):  # what goes wrong comes as an exception
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with _silenced("distributed", "distributed.client"):  # what goes wrong comes as an exception
+        try:
+            client = distributed.Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            raise MissingToolError(
+                f"--executor dask://{address}: no Dask scheduler answers there; start one with: dask scheduler"
+            ) from error
+        with client:
+            _check_workers(client, address, tools)
+            yield Crew(
+                client.get_executor(pure=False),
+                lambda folder, names: client.scatter(Parcel.of(folder, names), broadcast=True),
+                (ConversionError, MemoryError, distributed.KilledWorker),
+                remote=True,
+            )
+
+
+@contextlib.contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    """Loggers of these names say nothing that is not critical, until the block is left."""
+    before = {logging.getLogger(name): logging.getLogger(name).level for name in names}
     try:
-        client = distributed.Client(f"tcp://{address}", timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise MissingToolError(
-            f"--executor dask://{address}: no Dask scheduler answers there; start one with: dask scheduler"
-        ) from error
-    with client:
-        _check_workers(client, address, tools)
-        yield Crew(
-            client.get_executor(pure=False),
-            lambda folder, names: client.scatter(Parcel.of(folder, names), broadcast=True),
-            (ConversionError, distributed.KilledWorker),
-            remote=True,
-        )
+        for logger in before:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in before.items():
+            logger.setLevel(level)
 
 
 def _check_workers(client: Any, address: str, tools: Sequence[str]) -> None:

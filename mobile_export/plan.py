@@ -16,7 +16,7 @@ from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.metrics import METRIC_PARAMETERS, make_metric
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
-from mobile_export.target import AUTO, Artifact, Choices, Target, load_target
+from mobile_export.target import AUTO, Artifact, Choices, Search, Target, UserCode, load_target
 from mobile_export.transforms import TRANSFORMS
 from mobile_export.user_code import code_files
 
@@ -31,6 +31,8 @@ class Plan:
         source, data: sha256 by file name and by role.
         versions: tools that shape the bytes.
         keys: by artifact name.
+        search_keys: of artifacts whose precision is searched for: of whatever files of the search measure, however
+            long it may last.
     """
 
     path: Path
@@ -40,6 +42,13 @@ class Plan:
     data: dict[str, str]
     versions: dict[str, str]
     keys: dict[str, str]
+    search_keys: dict[str, str]
+
+    @property
+    def generates(self) -> bool:
+        """Whether code of the user makes samples: keys know its text, and not what it reads or draws."""
+        data = self.target.data
+        return any(isinstance(each.source, UserCode) for each in (data.calibration, data.evaluation) if each)
 
 
 def choices() -> Choices:
@@ -111,9 +120,15 @@ def _artifact_problems(target: Target, artifact: Artifact) -> list[str]:
     if artifact.precision == AUTO:
         found += [
             f"{key}: precision = {AUTO!r} chooses it; leave it out"
-            for key in ("layers", "ranges", "weights")
+            for key in ("layers", "ranges", "weights", "per_channel")
             if key in artifact.model_fields_set
         ]
+        if target.data.evaluation is None:
+            found += [
+                f"limits.{key}: there is nothing to measure it with; add [data] evaluation"
+                for key in ("accuracy", "accuracy_drop", "confidence")
+                if getattr(artifact.limits, key) is not None
+            ]
     else:
         found += [
             f"{key}: only precision = {AUTO!r} searches; leave it out"
@@ -147,7 +162,12 @@ def plan(path: Path, target: Target) -> Plan:
     tools = {a.name: keys.versions([*shaping, *FORMATS[a.format].tools]) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}
     by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
-    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name)
+    searches = {
+        a.name: keys.artifact_key(target, a.model_copy(update={"search": Search()}), hashes, data, tools[a.name])
+        for a in target.artifacts
+        if a.precision == AUTO
+    }
+    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name, searches)
 
 
 def _data_hashes(target: Target) -> dict[str, str]:

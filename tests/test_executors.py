@@ -1,6 +1,8 @@
 """Executors: here and on a Dask cluster of two worker processes, calls give the same; what is missing is named."""
 
 import concurrent.futures
+import contextlib
+import logging
 import multiprocessing
 import os
 import socket
@@ -75,6 +77,42 @@ def test_a_parcel_holds_what_was_named_and_nothing_else(folder: Path) -> None:
     assert parcel.digest != Parcel.of(folder, ["in", "b"]).digest
 
 
+def test_a_parcel_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "evaluation").mkdir()
+    for name, size in (("model", 10), ("evaluation/0", 2_300_000_000)):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size)  # sparse
+    said = r"samples take 2\.30 GB, most of it evaluation \(2\.30 GB\), .* draw fewer with samples, or leave --executor"
+    with pytest.raises(TargetError, match=said):
+        Parcel.of(tmp_path, ["model", "evaluation", "missing"])
+
+
+@pytest.fixture
+def unpacked_below(tmp_path: Path, monkeypatch) -> Path:
+    """Where this process unpacks parcels."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(executors, "_folders", {})
+    return tmp_path / "temporary"
+
+
+def test_the_folders_that_were_used_last_are_kept(folder: Path, unpacked_below: Path) -> None:
+    first, second, third = (Parcel({"b": text}, str(text)) for text in (b"1", b"2", b"3"))
+    kept = opened(first)
+    for parcel in (second, first, third, first):
+        assert (opened(parcel) / "b").read_bytes() == parcel.files["b"]
+    assert opened(first) == kept
+    assert {path.read_bytes() for path in unpacked_below.glob("*/b")} == {b"1", b"3"}
+    assert (opened(second) / "b").read_bytes() == b"2"
+    assert len(list(unpacked_below.iterdir())) == executors.KEPT_FOLDERS
+
+
+def test_what_cannot_be_unpacked_takes_no_room(unpacked_below: Path) -> None:
+    with pytest.raises(OSError, match="too long"):
+        opened(Parcel({"a": b"1", "b" * 1000: b"2"}, "x"))
+    assert list(unpacked_below.iterdir()) == []
+
+
 def test_a_call_that_takes_its_process_along_fails_alone() -> None:
     with open_crew(None, jobs=2) as crew:
         lost, fine = crew.executor.submit(do.abort), crew.executor.submit(do.add, 1, 2)
@@ -82,6 +120,24 @@ def test_a_call_that_takes_its_process_along_fails_alone() -> None:
             lost.result(timeout=60)
         assert fine.result(timeout=60) == 3
         assert crew.executor.submit(do.add, 2, 3).result(timeout=60) == 5
+
+
+def test_a_call_that_has_no_memory_left_fails_alone(address: str | None) -> None:
+    with open_crew(address, jobs=1) as crew:
+        with pytest.raises(crew.deaths):
+            crew.executor.submit(do.run_out_of_memory).result(timeout=60)
+        assert crew.executor.submit(do.add, 2, 3).result(timeout=60) == 5
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_the_cluster_logs_is_heard_again_afterwards(cluster: str, failing: bool) -> None:
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    with contextlib.suppress(KeyError), open_crew(cluster, jobs=1):
+        assert [logger.level for logger in loggers] == [logging.CRITICAL] * 2
+        if failing:
+            raise KeyError
+    assert [logger.level for logger in loggers] == before != [logging.CRITICAL] * 2
 
 
 def test_a_call_that_takes_a_cluster_worker_along_fails_alone(cluster: str) -> None:
@@ -103,6 +159,20 @@ def test_an_interrupt_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
     assert {*multiprocessing.active_children()} == others
     assert not (tmp_path / "touched").exists()
+
+
+def test_an_interrupt_ends_nothing_of_others() -> None:
+    bystander = multiprocessing.get_context("spawn").Process(target=do.sleep, args=(60, ""))
+    try:
+        with pytest.raises(KeyboardInterrupt), open_crew(None, jobs=1) as crew:
+            crew.executor.submit(do.sleep, 60, "")
+            bystander.start()
+            time.sleep(1)
+            raise KeyboardInterrupt
+        assert bystander.is_alive()
+    finally:
+        bystander.kill()
+        bystander.join()
 
 
 def test_it_is_an_executor() -> None:

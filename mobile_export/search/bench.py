@@ -10,10 +10,10 @@ from mobile_export.checks import Measurement
 from mobile_export.errors import ConversionError
 from mobile_export.executors import Place, opened
 from mobile_export.formats import QUANTIZABLE
-from mobile_export.pipeline import Measured, measure, time
+from mobile_export.pipeline import Measured, measure, measure_latency
 from mobile_export.plan import request_for
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.search.trail import Outcome, Reading
+from mobile_export.search.trail import Kind, Outcome, Reading
 from mobile_export.target import Artifact, Data, Limits, Target
 
 
@@ -22,18 +22,22 @@ class Job:
     """What all files of a search have in common.
 
     Attributes:
-        shared: name of the folder that the format's `convert` left in the build's work folder.
-        frozen_size: bytes of the frozen float32 graph.
+        artifact: its precision is `auto`, its format one whose layers may differ.
+        frozen_size: bytes of the optimized, frozen float32 graph.
     """
 
     target: Target
     artifact: Artifact
-    shared: str
     frozen_size: int
 
+    @property
+    def shared(self) -> str:
+        """Name of the folder that the format's `convert` leaves in the build's work folder."""
+        return f"{self.artifact.name}.shared"
 
-def write_file(place: Place, job: Job, scheme: Scheme, path: Path) -> None:
-    """Write the file of `scheme`.
+
+def write_file(place: Place, job: Job, scheme: Scheme, path: Path) -> str:
+    """Write the file of `scheme`; what quantized it.
 
     Args:
         place: the build's work folder.
@@ -42,16 +46,17 @@ def write_file(place: Place, job: Job, scheme: Scheme, path: Path) -> None:
         ConversionError: the quantizer refuses it.
     """
     request = request_for(job.artifact, path, scheme=scheme)
-    QUANTIZABLE[job.artifact.format].quantize(opened(place) / job.shared, request)
+    return QUANTIZABLE[job.artifact.format].quantize(opened(place) / job.shared, request)
 
 
-def try_file(place: Place, job: Job, scheme: Scheme, probe: bool, bound: int | None) -> Outcome:
+def try_file(place: Place, job: Job, scheme: Scheme, kind: Kind, bound: int | None = None) -> Outcome:
     """Write the file of `scheme`, run it and judge it by all limits but that of its latency.
 
     Args:
-        probe: its answers alone are looked at, without the evaluation data, and whatever its size.
-        bound: bytes from which on a file is not run.
+        kind: of a `probe` the answers alone are looked at, without the evaluation data; of a `size`, the bytes.
+        bound: bytes from which on a candidate is not run.
     """
+    probe = kind == "probe"
     limits = Limits() if probe else job.artifact.limits.model_copy(update={"latency_ratio": None})
     artifact = job.artifact.model_copy(update={"precision": scheme.precision, "limits": limits})
     target = job.target.model_copy(update={"data": Data()}) if probe else job.target
@@ -60,7 +65,9 @@ def try_file(place: Place, job: Job, scheme: Scheme, probe: bool, bound: int | N
         try:
             write_file(place, job, scheme, path)
             size = artifact_size(path)
-            if bound is not None and size >= bound and not probe:
+            if kind == "size":
+                return Outcome("counted", size)
+            if kind == "candidate" and bound is not None and size >= bound:
                 return Outcome("larger", size)
             return _outcome(measure(target, artifact, path, job.frozen_size, opened(place)))
         except ConversionError as error:
@@ -85,7 +92,7 @@ def time_file(place: Place, job: Job, scheme: Scheme) -> Outcome:
         path = Path(folder, f"timed{QUANTIZABLE[job.artifact.format].suffix}")
         try:
             write_file(place, job, scheme, path)
-            ratio = time(job.target, job.artifact, path, opened(place))
+            ratio = measure_latency(job.target, job.artifact, path, opened(place))
         except ConversionError as error:
             return Outcome("refused", note=str(error))
     limit = job.artifact.limits.latency_ratio

@@ -2,8 +2,8 @@
 
 import concurrent.futures
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Evaluator:
     Attributes:
         folder: the build's work folder.
         place: the same for the crew.
+        objection: what speaks against a scheme that need not be tried; empty where nothing does.
     """
 
     crew: Crew
@@ -33,6 +34,7 @@ class Evaluator:
     place: Any
     journal: Journal
     watcher: workers.Watcher | None = None
+    objection: Callable[[Scheme], str] = field(default=lambda _: "")
 
     def __call__(self, proposals: Sequence[Proposal], bound: int | None, deadline: float) -> list[Outcome | None]:
         began = time.monotonic()
@@ -48,14 +50,13 @@ class Evaluator:
 
     def _tried(self, proposals: Sequence[Proposal], bound: int | None, deadline: float) -> dict[Proposal, Outcome]:
         """What came of all that were begun in time, whatever their latency is."""
-        bounds = {proposal: 0 if proposal.kind == "size" else bound for proposal in proposals}
-        known = {proposal: self._known(proposal, bounds[proposal]) for proposal in proposals}
+        known = {proposal: self._known(proposal, bound) for proposal in proposals}
         outcomes = {proposal: outcome for proposal, outcome in known.items() if outcome is not None}
         running: Futures = {}
         if time.monotonic() < deadline:
             for proposal in proposals:
                 if proposal not in outcomes:
-                    arguments = (self.place, self.job, proposal.scheme, proposal.probe, bounds[proposal])
+                    arguments = (self.place, self.job, proposal.scheme, proposal.kind, bound)
                     running[self.crew.executor.submit(try_file, *arguments)] = proposal
         while running:
             left = deadline - time.monotonic()
@@ -73,7 +74,8 @@ class Evaluator:
         return outcomes
 
     def _known(self, proposal: Proposal, bound: int | None) -> Outcome | None:
-        known = self.journal.get(proposal.kind, proposal.scheme)
+        objection = self.objection(proposal.scheme) if proposal.kind == "candidate" else ""
+        known = Outcome("refused", note=objection) if objection else self.journal.get(proposal.kind, proposal.scheme)
         if known is not None and known.verdict == "larger" and (bound is None or (known.size or 0) < bound):
             return None  # it was larger than what passed then
         return known
@@ -82,7 +84,7 @@ class Evaluator:
         try:
             return future.result()
         except self.crew.deaths as error:
-            return Outcome("refused", note=str(error))
+            return Outcome("refused", note=str(error) or type(error).__name__)
         except (concurrent.futures.CancelledError, OSError) as error:  # of workers here, errors are ours
             raise MissingToolError(
                 f"--executor: the cluster is gone, or fails ({error or 'no answer'}); build again to go on"

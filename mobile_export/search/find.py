@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from mobile_export.search.evaluate import Evaluator
 from mobile_export.search.journal import Journal
 from mobile_export.search.rounds import Budget, run_rounds
 from mobile_export.search.strategy import FLOATS, Space, strategy
-from mobile_export.search.trail import Trail
+from mobile_export.search.trail import Trail, Trial
 from mobile_export.search.wording import conclusion
 from mobile_export.target import Artifact, Target
 
 GROUPS = 32
 """Groups of layers whose sensitivity is measured, at most; a search of few candidates has fewer."""
+LOOKUPS = frozenset({"GATHER", "EMBEDDING_LOOKUP"})
+"""Layers that only choose rows of their weights."""
 SHARE = 4
 """The share of its candidates that a search may spend on the groups of one precision is one in that many."""
 
@@ -32,35 +35,35 @@ class Found:
     """How a search ended: its file lies where it was asked for.
 
     Attributes:
-        scheme: of that file.
-        passed: whether it holds all limits; otherwise it is the one that comes nearest.
+        chosen: that file, as it was tried: the smallest that holds all limits, or else the one that comes nearest.
         sentence: what was chosen, and why.
         trail: all that was tried.
+        engine: what quantized the file; empty where nothing did.
     """
 
-    scheme: Scheme
-    passed: bool
+    chosen: Trial
     sentence: str
     trail: Trail
+    engine: str
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the file's numbers are stored and computed."""
+        return self.chosen.scheme
+
+    @property
+    def latency_ratio(self) -> float | None:
+        """As the search measured it; None where it did not."""
+        return next((r.value for r in self.chosen.outcome.readings if r.name == "latency_ratio"), None)
 
 
 def find(
-    target: Target,
-    artifact: Artifact,
-    folder: Path,
-    frozen_size: int,
-    out: Path,
-    *,
-    crew: Crew,
-    journal: Journal,
-    watcher: workers.Watcher | None = None,
+    folder: Path, job: Job, out: Path, *, crew: Crew, journal: Journal, watcher: workers.Watcher | None = None
 ) -> Found:
     """Search the smallest file that holds all of the artifact's limits, and write it to `out`.
 
     Args:
-        artifact: its precision is `auto`, its format one whose layers may differ.
         folder: the build's work folder, with the optimized graph, the samples and the reference's answers.
-        frozen_size: bytes of the optimized, frozen float32 graph.
         crew: tries the files; their latency is measured here.
         journal: of this search and no other.
 
@@ -68,21 +71,22 @@ def find(
         TargetError: there is nothing to choose from, or a metric that the crew does not have.
         ConversionError: the converter fails, or no precision can be written.
     """
+    target, artifact = job.target, job.artifact
     code = target.data.evaluation.metric.code if target.data.evaluation else None
     if code is not None and crew.remote:
         raise TargetError(
             f"--executor: the metric {code.module}:{code.name} is your own code, which is not sent to a cluster; leave "
             "--executor out"
         )
-    shared = f"{artifact.name}.shared"
     uniform = _uniform(target, artifact)
     ranges = QUANTIZABLE[artifact.format].choices.get("ranges", ("minmax",))
     requests = [request_for(artifact, out, scheme=Scheme(p, ranges=choice)) for p in uniform for choice in ranges]
+    shared = folder / job.shared
     layers: tuple[Layer, ...] = _run(
-        f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, folder / shared, requests
+        f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, shared, requests
     )
-    job = Job(target, artifact, shared, frozen_size)
-    evaluator = Evaluator(crew, job, folder, crew.share(folder, [shared, *MEASURED_WITH]), journal, watcher)
+    place = crew.share(folder, [job.shared, *MEASURED_WITH])
+    evaluator = Evaluator(crew, job, folder, place, journal, watcher, partial(objection, artifact, layers))
     budget = Budget(artifact.search.seconds, artifact.search.candidates)
     trail = run_rounds(strategy(_space(artifact, uniform, layers)), evaluator, budget)
     chosen = trail.best or trail.nearest
@@ -90,8 +94,8 @@ def find(
         notes = [trial.outcome.note for trial in trail.trials if trial.outcome.note]
         why = notes[0] if notes else f"the search ended after {trail.ended}; give it more in search"
         raise ConversionError(f"artifact {artifact.name!r}: nothing could be tried: {why}")
-    _run(f"{target.name}: write {artifact.name}", watcher, write_file, folder, job, chosen.scheme, out)
-    return Found(chosen.scheme, chosen.passed, conclusion(trail, chosen, len(layers), artifact.limits), trail)
+    engine = _run(f"{target.name}: write {artifact.name}", watcher, write_file, folder, job, chosen.scheme, out)
+    return Found(chosen, conclusion(trail, chosen, len(layers), artifact.limits), trail, engine)
 
 
 def _run(name: str, watcher: workers.Watcher | None, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -111,6 +115,15 @@ def _uniform(target: Target, artifact: Artifact) -> tuple[str, ...]:
             f"artifact {artifact.name!r}: files that compute in integers need calibration data; add [data] calibration"
         )
     return tuple(found)
+
+
+def objection(artifact: Artifact, layers: tuple[Layer, ...], scheme: Scheme) -> str:
+    """Of a mixture in which nothing computes in integers, where the target asks for that: lookups compute nothing."""
+    computing = [scheme.of(layer.name) for layer in layers if layer.operator.upper() not in LOOKUPS]
+    integers = QUANTIZABLE[artifact.format].calibrated
+    if artifact.compute == "integer" and computing and not any(precision in integers for precision in computing):
+        return "no layer would compute in integers"
+    return ""
 
 
 def _space(artifact: Artifact, uniform: tuple[str, ...], layers: tuple[Layer, ...]) -> Space:

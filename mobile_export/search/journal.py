@@ -1,8 +1,10 @@
 """What earlier, interrupted runs of a search have measured: one JSON object a line, appended as soon as it is known."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,19 +15,22 @@ from mobile_export.errors import OutputError
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.trail import Kind, Outcome
 
-Measured = Kind | Literal["time"]
+EntryKind = Kind | Literal["time"]
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long a journal is kept that nothing is added to."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One line: what was measured of the file of `scheme`."""
 
-    kind: Measured
+    kind: EntryKind
     scheme: Scheme
     outcome: Outcome
 
 
 _ENTRY = TypeAdapter(Entry)
+_SUFFIX = ".jsonl"
 
 
 class Journal:
@@ -45,11 +50,11 @@ class Journal:
         entries = filter(None, map(_entry, lines))
         self._known = {(entry.kind, entry.scheme): entry.outcome for entry in entries}
 
-    def get(self, kind: Measured, scheme: Scheme) -> Outcome | None:
+    def get(self, kind: EntryKind, scheme: Scheme) -> Outcome | None:
         """What is known of a file."""
         return self._known.get((kind, scheme))
 
-    def add(self, kind: Measured, scheme: Scheme, outcome: Outcome) -> None:
+    def add(self, kind: EntryKind, scheme: Scheme, outcome: Outcome) -> None:
         """Remember it, also beyond the end of this run.
 
         Raises:
@@ -65,6 +70,19 @@ class Journal:
                 os.close(descriptor)
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror}); is there room?") from error
+
+
+def open_journal(folder: Path, key: str) -> Journal:
+    """The journal of the search with that key; those in `folder` that were left alone for long are deleted.
+
+    Raises:
+        OutputError: it is there and cannot be read.
+    """
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(OSError):  # such as where another build is deleting it
+            if path.stat().st_mtime < time.time() - KEPT_SECONDS:
+                path.unlink()
+    return Journal(folder / f"{key}{_SUFFIX}")
 
 
 def _entry(line: bytes) -> Entry | None:

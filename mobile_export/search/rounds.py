@@ -39,7 +39,7 @@ def run_rounds(steps: Steps[None], evaluate: Evaluate, budget: Budget) -> Trail:
         proposals = next(steps)
         while not ended:
             new = [proposal for proposal in dict.fromkeys(proposals) if proposal not in trials]
-            left = budget.candidates - len(_told(trials))
+            left = budget.candidates - sum(proposal.kind != "size" for proposal in trials)
             affordable = [p for index, p in enumerate(new) if index < left or p.kind == "size"]
             best = Trail(_told(trials)).best
             outcomes = evaluate(affordable, best.size if best else None, deadline) if affordable else []
@@ -57,5 +57,5 @@ def run_rounds(steps: Steps[None], evaluate: Evaluate, budget: Budget) -> Trail:
 
 
 def _told(trials: Mapping[Proposal, Trial]) -> tuple[Trial, ...]:
-    """What was tried; files whose bytes were counted are not."""
-    return tuple(trial for trial in trials.values() if trial.proposal.kind != "size")
+    """What was tried, and what cannot be made; files whose bytes were counted are neither."""
+    return tuple(trial for trial in trials.values() if trial.outcome.verdict != "counted")

@@ -88,9 +88,9 @@ def strategy(space: Space) -> Steps[None]:
 
 
 def _uniform(space: Space) -> Steps[list[Trial]]:
-    """Every precision throughout, the smallest file first, until one passes."""
+    """Every precision throughout of which there is a file, the smallest first, until one passes."""
     sizes = yield [Proposal(Scheme(precision), "uniform", "size") for precision in space.uniform]
-    ascending = sorted(sizes, key=rank)
+    ascending = sorted((trial for trial in sizes if trial.outcome.size is not None), key=rank)
     tried: list[Trial] = []
     while ascending and smallest(tried) is None:
         tried += yield [Proposal(trial.scheme, "uniform") for trial in ascending[:ABREAST]]

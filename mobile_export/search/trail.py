@@ -1,5 +1,6 @@
 """What a search tried, and what came of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +9,7 @@ from mobile_export.quantize.scheme import Scheme
 
 Why = Literal["uniform", "choices", "sensitivity", "bisection", "refinement"]
 Kind = Literal["candidate", "probe", "size"]
-Verdict = Literal["passed", "missed", "larger", "refused"]
+Verdict = Literal["passed", "missed", "larger", "refused", "counted"]
 
 ANSWERS = frozenset({"accuracy", "parity"})
 """The checks that look at what a file answers; more precise layers help with these and with no others."""
@@ -53,7 +54,8 @@ class Outcome:
     """What came of a file.
 
     Attributes:
-        verdict: `larger` than a file may be, and so not run; `refused` by the quantizer or the runtime.
+        verdict: `larger` than a file may be, and so not run; `refused` by the quantizer or the runtime; `counted` where
+            nothing but its bytes was asked for.
         size: bytes; None where there is no file.
         readings: every number that has a limit, and `sqnr`.
         note: why it was refused.
@@ -128,7 +130,7 @@ class Trail:
 
     @property
     def nearest(self) -> Trial | None:
-        """Where none does: the one that misses the fewest limits, and of these the one with the cleanest answers."""
+        """Where none does: the one that misses the fewest limits, and of these the one that misses them the least."""
         candidates = [trial for trial in self.trials if trial.proposal.kind == "candidate"]
         missed = [trial for trial in candidates if trial.outcome.verdict == "missed"]
         return min(missed, key=_distance, default=None)
@@ -144,5 +146,16 @@ def rank(trial: Trial) -> tuple[int, str]:
     return trial.size, repr(trial.scheme)
 
 
-def _distance(trial: Trial) -> tuple[int, float, tuple[int, str]]:
-    return len(trial.outcome.missed), -trial.outcome.quality, rank(trial)
+def _distance(trial: Trial) -> tuple[int, float, float, tuple[int, str]]:
+    return len(trial.outcome.missed), _shortfall(trial.outcome), -trial.outcome.quality, rank(trial)
+
+
+def _shortfall(outcome: Outcome) -> float:
+    """The most by which a limit is missed, as a fraction of it."""
+    return max((_missing(reading) for reading in outcome.missed), default=0.0)
+
+
+def _missing(reading: Reading) -> float:
+    if reading.limit is None or not math.isfinite(reading.value - reading.limit):
+        return math.inf
+    return abs(reading.value - reading.limit) / max(abs(reading.limit), 1e-9)

@@ -1,13 +1,15 @@
 """What a killed search leaves is read by the next one, whatever state it is in."""
 
 import math
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from mobile_export.errors import OutputError
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.search.journal import Journal
+from mobile_export.search.journal import KEPT_SECONDS, Journal, open_journal
 from mobile_export.search.trail import Outcome, Reading
 
 MIXED = Scheme.mixed("int8", {"conv/1": "float16", "é": "int16x8"}, per_channel=False, ranges="entropy", weights="mse")
@@ -63,6 +65,18 @@ def test_damaged_lines_are_not_there(tmp_path: Path, damage: bytes) -> None:
     journal.add("probe", Scheme("int8"), OUTCOME)
     again = Journal(path)
     assert (again.get("candidate", MIXED), again.get("probe", Scheme("int8"))) == (OUTCOME, OUTCOME)
+
+
+def test_journals_that_were_left_alone_for_long_are_deleted(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        open_journal(tmp_path, name).add("probe", MIXED, OUTCOME)
+    (tmp_path / "other").write_text("not ours")
+    long_ago = time.time() - KEPT_SECONDS - 60
+    for name in ("old.jsonl", "other"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    assert open_journal(tmp_path, "new").get("probe", MIXED) == OUTCOME
+    assert {path.name for path in tmp_path.iterdir()} == {"new.jsonl", "other"}
+    assert open_journal(tmp_path, "old").get("probe", MIXED) is None
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:

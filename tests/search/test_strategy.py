@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.rounds import Budget, run_rounds
 from mobile_export.search.strategy import Space, _alike, _fewest, _lowered, grouped, strategy, together
 from mobile_export.search.trail import Outcome, Proposal, Reading, Trail, Trial
-from tests.search.toy import Toy
+from tests.search.toy import BITS, Toy
 
 INTEGERS = ("int8", "int16x8")
 
@@ -208,13 +209,26 @@ def test_a_trial_is_repairable_where_its_answers_alone_are_wrong() -> None:
     assert Outcome("missed", 3, (Reading("parity", "sqnr", math.nan, 10.0, True, False),)).quality == -math.inf
 
 
+def test_what_cannot_be_made_takes_nothing_of_the_budget() -> None:
+    toy = replace(Toy.of(6), refused=("weight_int4", "int8", "int16x8", "weight_int8"))
+    trail = toy.search(candidates=2)
+    assert best(trail).scheme == Scheme("float16")
+    assert [t.outcome.note for t in trail.trials if t.outcome.verdict == "refused"] == [f"no {p}" for p in toy.refused]
+
+
+def test_where_nothing_can_be_made_the_trail_says_why() -> None:
+    trail = replace(Toy.of(6), refused=tuple(BITS)).search()
+    assert (trail.best, trail.nearest, trail.ended) == (None, None, "")
+    assert [t.outcome.note for t in trail.trials] == [f"no {precision}" for precision in BITS]
+
+
 def test_what_was_not_begun_in_time_ends_the_search() -> None:
     toy = Toy.of(6).rescaled(1)
 
     def evaluate(proposals: Sequence[Proposal], bound: int | None, deadline: float) -> list[Outcome | None]:
         """Files of floats take too long to run."""
         late = [p.kind == "candidate" and "float" in p.scheme.precision for p in proposals]
-        return [None if over else toy.try_file(p.scheme, 25, math.inf) for over, p in zip(late, proposals, strict=True)]
+        return [None if over else toy.outcome(p, 25) for over, p in zip(late, proposals, strict=True)]
 
     trail = run_rounds(strategy(toy.space()), evaluate, Budget(seconds=60, candidates=100))
     assert trail.ended == "60 s"

@@ -31,6 +31,8 @@ class Toy:
 
     weights: list[np.ndarray]
     samples: np.ndarray
+    refused: tuple[str, ...] = ()
+    """Precisions that the quantizer refuses."""
 
     @classmethod
     def of(cls, layers: int, seed: int = 0) -> "Toy":
@@ -86,13 +88,19 @@ class Toy:
         levels = tuple(precision for precision in BITS if precision in {*uniform, "float16", "float32"})
         return Space(tuple(uniform), levels, self.layers, tuple(ACTIVATION_BITS), {}, **other)
 
+    def outcome(self, proposal: Proposal, sqnr: float, most: float = float("inf"), bound: int | None = None) -> Outcome:
+        """As a bench would find it."""
+        size = self.size(proposal.scheme)
+        if proposal.scheme.precision in self.refused:
+            return Outcome("refused", note=f"no {proposal.scheme.precision}")
+        if proposal.kind == "size":
+            return Outcome("counted", size)
+        if proposal.kind == "candidate" and bound is not None and size >= bound:
+            return Outcome("larger", size)
+        return self.try_file(proposal.scheme, sqnr, most)
+
     def search(self, sqnr: float = 25.0, most: float = float("inf"), candidates: int = 200, space=None) -> Trail:
         def evaluate(proposals: Sequence[Proposal], bound: int | None, deadline: float) -> list[Outcome | None]:
-            return [
-                Outcome("larger", self.size(p.scheme))
-                if p.kind == "size" or (p.kind == "candidate" and bound is not None and self.size(p.scheme) >= bound)
-                else self.try_file(p.scheme, sqnr, most)
-                for p in proposals
-            ]
+            return [self.outcome(proposal, sqnr, most, bound) for proposal in proposals]
 
         return run_rounds(strategy(space or self.space()), evaluate, Budget(60, candidates))
