@@ -17,19 +17,19 @@ from mobile_export.cache import cache_folder
 from mobile_export.data_checks import Finding
 from mobile_export.describe import Made, describe
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
-from mobile_export.executors import open_crew
+from mobile_export.executors import open_crew, scheduler
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
 from mobile_export.kernels.published import has_header, save_header
-from mobile_export.keys import artifact_key
 from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest, load_manifest
-from mobile_export.pipeline import Measured, Prepared, measure, prepare, refer, time, write
+from mobile_export.pipeline import Measured, Prepared, measure, measure_latency, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import publish, staging
 from mobile_export.samples import Samples, load_samples, save_samples
+from mobile_export.search.bench import Job
 from mobile_export.search.find import Found, find
-from mobile_export.search.journal import Journal
-from mobile_export.target import AUTO, Artifact, Search, Target
+from mobile_export.search.journal import open_journal
+from mobile_export.target import AUTO, Artifact, Target
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     """Build every target; one that fails does not stop the others.
 
     Raises:
-        TargetError: a target file is wrong; says everything that is wrong in all of them.
+        TargetError: a target file is wrong; says everything that is wrong in all of them. Or the executor's address is.
     """
+    if options.executor is not None:
+        scheduler(options.executor)  # before work of minutes
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as work:
         grounds: dict[str, Ground] = {}
@@ -139,9 +141,11 @@ def _published(folder: Path) -> Manifest | None:
 
 
 def _current(planned: Plan, published: Manifest | None, options: Options) -> set[str]:
-    """Published artifacts whose keys and bytes are those of this build."""
+    """Published artifacts whose keys and bytes are those of this build; none where keys do not know the data."""
     folder = options.out / planned.target.name
-    if published is None or published.gate == "warn" or published.platform != planned.target.platform:
+    if planned.generates or published is None:
+        return set()
+    if published.gate == "warn" or published.platform != planned.target.platform:
         return set()
     beside = published.beside.items()
     if not all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in beside):
@@ -188,8 +192,12 @@ def _make(planned: Plan, wanted: Sequence[Artifact], ground: Ground, stage: Path
         same = [a for a in given if (a.format, a.kernels) == (name, kernels)]
         requests = [request_for(a, files[a.name], target.model.labels) for a in same]
         tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, ground.folder, requests, kernels)))
-    _run(tasks, options)
-    latency = _latency(target, wanted, files, ground, options)
+    engines = {name: one.engine for name, one in found.items()}
+    for written in _run(tasks, options):
+        engines |= written
+    latency = {name: one.latency_ratio for name, one in found.items()}  # a second time would give another, by noise
+    limited = [a for a in wanted if a.limits.latency_ratio is not None]
+    latency |= _latency(target, [a for a in limited if latency.get(a.name) is None], files, ground, options)
     checks = [
         workers.Task(
             f"{target.name}: check {a.name}",
@@ -199,7 +207,7 @@ def _make(planned: Plan, wanted: Sequence[Artifact], ground: Ground, stage: Path
         for a in (_settled(a, found.get(a.name)) for a in wanted)
     ]
     measured = dict(zip(files, _run(checks, options), strict=True))
-    return {name: Made(measured[name], found.get(name)) for name in files}
+    return {name: Made(measured[name], engines.get(name, ""), found.get(name)) for name in files}
 
 
 def _settled(artifact: Artifact, found: Found | None) -> Artifact:
@@ -214,38 +222,30 @@ def _search(
     if not wanted:
         return {}
     found = {}
-    journals = cache_folder("searches") if options.cache else ground.folder
+    journals = cache_folder("searches") if options.cache and not planned.generates else ground.folder
     tools = sorted({tool for artifact in wanted for tool in FORMATS[artifact.format].tools})
     with open_crew(options.executor, options.jobs, tools) as crew:
         for artifact in wanted:
             found[artifact.name] = find(
-                planned.target,
-                artifact,
                 ground.folder,
-                ground.ready.frozen_size,
+                Job(planned.target, artifact, ground.ready.frozen_size),
                 files[artifact.name],
                 crew=crew,
-                journal=Journal(journals / f"{_search_key(planned, artifact)}.jsonl"),
+                journal=open_journal(journals, planned.search_keys[artifact.name]),
                 watcher=options.watcher,
             )
     return found
 
 
-def _search_key(planned: Plan, artifact: Artifact) -> str:
-    """Of whatever files of the search measure, however long it may last."""
-    unbounded = artifact.model_copy(update={"search": Search()})
-    return artifact_key(planned.target, unbounded, planned.source, planned.data, planned.versions)
-
-
 def _latency(
     target: Target, wanted: Sequence[Artifact], files: Mapping[str, Path], ground: Ground, options: Options
 ) -> dict[str, float]:
-    """Of artifacts that limit it; timed one after the other, with nothing else at work."""
-    limited = [a for a in wanted if a.limits.latency_ratio is not None]
+    """Of every wanted file; timed one after the other, with nothing else at work."""
     tasks = [
-        workers.Task(f"{target.name}: time {a.name}", time, (target, a, files[a.name], ground.folder)) for a in limited
+        workers.Task(f"{target.name}: time {a.name}", measure_latency, (target, a, files[a.name], ground.folder))
+        for a in wanted
     ]
-    return {a.name: ratio for a, ratio in zip(limited, workers.run(tasks, 1, options.watcher), strict=True)}
+    return {a.name: ratio for a, ratio in zip(wanted, workers.run(tasks, 1, options.watcher), strict=True)}
 
 
 def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:

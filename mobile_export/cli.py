@@ -433,6 +433,8 @@ def _warn(manifest: "Manifest") -> None:
     for warning in manifest.warnings:
         print(f"warning: {manifest.target}: {warning}", file=sys.stderr)
     for entry in manifest.artifacts:
+        if entry.remark:
+            print(f"warning: {manifest.target}: {entry.name}: {entry.remark}", file=sys.stderr)
         if entry.unchecked:
             print(f"warning: {manifest.target}: {entry.name} is unchecked: {entry.unchecked}", file=sys.stderr)
 

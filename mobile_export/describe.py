@@ -32,9 +32,15 @@ from mobile_export.target import Artifact, Preprocessing
 
 @dataclass(frozen=True)
 class Made:
-    """A file that was built now: what was measured on it, and how its precision was found where it was searched for."""
+    """A file that was built now.
+
+    Attributes:
+        engine: what quantized it; empty where nothing did.
+        found: how its precision was found, where it was searched for.
+    """
 
     measured: Measured
+    engine: str = ""
     found: Found | None = None
 
 
@@ -89,6 +95,7 @@ def _entry(planned: Plan, artifact: Artifact, stage: Path, made: Made) -> Artifa
         precision=scheme.precision,
         interface=request_for(artifact, stage).interface,
         scheme=_scheme(scheme),
+        engine=made.engine,
         sha256=artifact_hash(stage / file),
         bytes=found.size,
         zipped_bytes=found.zipped_size,
@@ -100,6 +107,7 @@ def _entry(planned: Plan, artifact: Artifact, stage: Path, made: Made) -> Artifa
             for m in measurements
         ),
         unchecked=found.unchecked,
+        remark=found.remark,
         kernels=found.kernels,
         search=_search(searched) if searched else None,
         key=planned.keys[artifact.name],

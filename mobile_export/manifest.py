@@ -127,7 +127,7 @@ class SearchEntry(_Entry):
 class ArtifactEntry(_Entry):
     """One published file, or a folder where the format is one of folders."""
 
-    rare = ("unchecked", "kernels", "search")
+    rare = ("engine", "unchecked", "remark", "kernels", "search")
 
     name: str
     file: str = Field(description="Path in the published folder, with forward slashes.")
@@ -135,6 +135,7 @@ class ArtifactEntry(_Entry):
     precision: str
     interface: str
     scheme: SchemeEntry
+    engine: str = Field("", description="What quantized it; left out where nothing did.")
     sha256: str = Field(description="Of a folder: that of a line for each file in it, as sha256sum prints them.")
     bytes: int = Field(description="Of a folder: those of its files together.")
     zipped_bytes: int
@@ -142,6 +143,7 @@ class ArtifactEntry(_Entry):
     outputs: tuple[EdgeEntry, ...]
     checks: tuple[CheckEntry, ...]
     unchecked: str | None = Field(None, description="Why its answers could not be checked, where they were not.")
+    remark: str = Field("", description="What its precision makes people believe that is not so.")
     kernels: dict[str, tuple[str, ...]] = Field(
         {}, description="Of a file that TensorFlow runs: the kernel classes that it needs, by operator."
     )

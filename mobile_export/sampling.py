@@ -64,7 +64,8 @@ def gather(target: Target, served: Graph, folder: Path) -> Samples:
     if evaluation is not None:
         count, drawn = read_samples(evaluation, Wanted(inputs, evaluation.labels, recipes, _classes(target)))
         stored = store_samples(folder / EVALUATION, count, drawn)
-        parity = {spec.name: np.array(stored[spec.name][:PARITY_SAMPLES]) for spec in inputs}
+        scored = {spec.name: np.array(stored[spec.name][:PARITY_SAMPLES]) for spec in inputs}
+        parity = _topped_up(scored, parity)
     if parity is None:
         parity = _random_samples(served, inputs, recipes)
     save_samples(folder / PARITY, parity)
@@ -89,6 +90,16 @@ def _made_ready(
             first.append({name: array[: PARITY_SAMPLES - seen] for name, array in batch.items()})
         seen += len(next(iter(batch.values())))
         yield ready(batch, recipes, inputs)
+
+
+def _topped_up(samples: Samples, others: Samples | None) -> Samples:
+    """Few samples and, where they are of the same form, some of `others`: answers are compared between samples."""
+    if others is None or any(
+        (array.dtype, array.shape[1:]) != (others[name].dtype, others[name].shape[1:])
+        for name, array in samples.items()
+    ):
+        return samples
+    return {name: np.concatenate([array, others[name]])[:PARITY_SAMPLES] for name, array in samples.items()}
 
 
 def _joined(batches: Sequence[Samples]) -> Samples:

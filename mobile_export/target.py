@@ -229,7 +229,7 @@ MetricName = Annotated[
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Preprocessing(_Strict):
@@ -429,7 +429,7 @@ class Limits(_Strict):
     )
     accuracy_drop: float | None = Field(None, description="Most that the score may be worse than the reference's.")
     confidence: float | None = Field(
-        None, gt=0.5, lt=1, description="How sure it must be that accuracy_drop holds, one-sided, such as 0.95."
+        None, gt=0.5, lt=1, description="Least confidence that accuracy_drop holds, one-sided, such as 0.95."
     )
     latency_ratio: float | None = Field(
         None, gt=0, description="Most time of an answer here, as a fraction of the float32 file's of the same format."

@@ -17,6 +17,7 @@ from mobile_export.tensors import (
     map_array,
     numpy_dtype,
     read_shape,
+    real_rows,
     tensor_to_array,
     write_shape,
 )
@@ -244,3 +245,17 @@ def test_types_as_people_spell_them(text: str, number: int) -> None:
     assert dtype_number_spelled(text) == number
     with pytest.raises(KeyError):
         dtype_number_spelled(f"{text}s")
+
+
+@pytest.mark.parametrize(
+    ("values", "rows"),
+    [
+        (np.array([1, 2], np.uint8), [[1], [2]]),
+        (np.arange(4, dtype=np.float16).reshape(2, 1, 2), [[0, 1], [2, 3]]),
+        (np.array([[1 + 2j, 3]], np.complex64), [[1, 2, 3, 0]]),
+        (np.array([True, False]), [[1], [0]]),
+    ],
+)
+def test_real_rows(values: np.ndarray, rows: list[list[float]]) -> None:
+    found = real_rows(values)
+    assert (found.dtype, found.tolist()) == (np.float64, rows)

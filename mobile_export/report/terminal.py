@@ -14,7 +14,7 @@ from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest
 def format_bytes(count: float) -> str:
     """`1.2 MB`; decimal units, as the app stores count."""
     for unit in ("B", "kB", "MB"):
-        if count < 1000:
+        if round(count, 1) < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.2f} GB"

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mobile_export import executors
 from mobile_export.cache import VARIABLE
 from mobile_export.manifest import ArtifactEntry, load_manifest
 from tests.dask_cluster import dask_cluster
@@ -29,7 +31,9 @@ def broken(tmp_path_factory) -> Path:
     return path
 
 
-def target(model: Path, folder: Path, *artifacts: str) -> Path:
+def target(
+    model: Path, folder: Path, *artifacts: str, calibration: str = f"{DIGITS.as_posix()}/calibration.npz"
+) -> Path:
     path = folder / "broken.toml"
     listed = ", ".join(f'{{ name = "file{index}", {keys} }}' for index, keys in enumerate(artifacts))
     path.write_text(f"""
@@ -37,7 +41,7 @@ name = "broken"
 model.source = "{model.as_posix()}"
 model.inputs = [{{ name = "image", tensor = "input:0", shape = [1, 28, 28, 1] }}]
 model.outputs = [{{ name = "probabilities", tensor = "probabilities:0" }}]
-data.calibration = {{ source = "{DIGITS.as_posix()}/calibration.npz", samples = 100 }}
+data.calibration = {{ source = "{calibration}", samples = 100 }}
 data.evaluation = {{ source = "{DIGITS.as_posix()}/evaluation.npz", samples = 300 }}
 artifacts = [{listed}]
 """)
@@ -109,6 +113,56 @@ def test_a_cluster_gives_the_same_file(broken: Path, tmp_path: Path, mobile_expo
     assert ran.code == 0, ran.err
     (here,), (there,) = published(tmp_path / "here").values(), published(tmp_path / "there").values()
     assert (here.sha256, here.search) == (there.sha256, there.search)
+
+
+def test_a_file_is_timed_once(broken: Path, tmp_path: Path, mobile_export) -> None:
+    """A second time would differ by noise, and might fail what the search has found to hold."""
+    limited = "limits = { accuracy_drop = 0.01, latency_ratio = 1.5 }"
+    kinds = [f'format = "tflite", precision = "{precision}", {limited}' for precision in ("auto", "float32")]
+    ran = mobile_export("build", target(broken, tmp_path, *kinds), "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err + ran.out
+    assert "broken: time file0" not in ran.err  # the search has
+    assert "broken: time file1" in ran.err
+    found = published(tmp_path / "out")["file0"]
+    assert found.search is not None
+    (chosen,) = [t for t in found.search.trials if t.scheme == found.scheme and not t.probe]
+    (searched,) = [reading.value for reading in chosen.readings if reading.name == "latency_ratio"]
+    assert searched in [check.value for check in found.checks if check.name == "latency_ratio"]
+
+
+def test_what_a_generator_gives_is_measured_anew(cache: Path, tmp_path: Path, mobile_export) -> None:
+    """Its code is the same, and what it reads is not: no file is current, and no journal is that of this data."""
+    (tmp_path / "own.py").write_text("""
+from pathlib import Path
+import numpy as np
+
+def samples():
+    with np.load(Path(__file__).with_name("data.npz")) as data:
+        yield from ({"image": image} for image in data["image"])
+""")
+    with np.load(DIGITS / "calibration.npz") as data:
+        images = data["image"]
+    save_model(trained(), tmp_path / "sound.pb")
+    kinds = [f'format = "tflite", precision = {keys}' for keys in ('"auto", compute = "integer"', '"int8"')]
+    path = target(tmp_path / "sound.pb", tmp_path, *kinds, calibration="own:samples")
+    built = []
+    for some in (images[:100], images[100:]):
+        np.savez(tmp_path / "data.npz", image=some)
+        ran = mobile_export("build", path, "--out", tmp_path / "out", "--format", "json")
+        assert ran.code == 0, ran.err
+        assert json.loads(ran.out)[0]["status"] == "published"
+        built.append(published(tmp_path / "out"))
+    assert built[0]["file1"].sha256 != built[1]["file1"].sha256
+    assert built[0]["file0"].search != built[1]["file0"].search
+    assert [*cache.rglob("*.jsonl")] == []
+
+
+def test_more_than_a_cluster_is_sent(broken: Path, tmp_path: Path, monkeypatch, mobile_export) -> None:
+    monkeypatch.setattr(executors, "LARGEST_PARCEL", 100_000)
+    path = target(broken, tmp_path, f'format = "tflite", precision = "auto", limits.{DROP}')
+    with dask_cluster(workers=1) as (address, _):
+        ran = mobile_export("build", path, "--out", tmp_path / "out", "--executor", address)
+    assert (ran.code, "draw fewer with samples, or leave --executor out" in ran.err) == (2, True), ran.err
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def test_the_target_brings_the_float_file_and_samples(example: Path, mobile_expo
     assert {layer["precision"] for layer in found["layers"]} == {"int8"}
     assert min(layer["sqnr"] for layer in found["layers"]) > 25
     assert [layer["reasons"] for layer in found["layers"] if layer["reasons"]] == []
+    settable = {layer["settable"] for layer in found["layers"]}
+    assert settable < {layer["name"] for layer in found["layers"]}  # softmax, say, is set by a layer that has weights
 
 
 def test_inputs_that_are_given_by_mistake_are_found_in_the_input(example: Path, mobile_export, tmp_path: Path) -> None:

@@ -57,25 +57,38 @@ def counted_from_one(data: Samples) -> Samples:
     return data | {"label": (data["label"] + 1) % 10}
 
 
-def inverted(data: Samples) -> Samples:
+def divided_again(data: Samples) -> Samples:
     return data | {"image": (data["image"] / 255).astype(data["image"].dtype)}
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (labels_of_another_set, ["labels"]),
-        (shuffled, ["labels"]),
-        (counted_from_one, ["labels"]),
-        (inverted, ["255"]),
+        (labels_of_another_set, ["do not belong to this model or are in another order", "(blind)"]),
+        (shuffled, ["do not belong to this model or are in another order", "(blind)"]),
+        (counted_from_one, ["count classes from another number than the model", "far better with -1", "(labels)"]),
+        (divided_again, ["after × 255", "(normalization)"]),
     ],
 )
 def test_wrong_data(
     wrong: Callable[[Samples], Samples], words: list[str], example: Path, tmp_path: Path, mobile_export
 ) -> None:
+    """Each is told apart from the others: by the name of the check, and by what it says."""
     ran = mobile_export("build", target(example, tmp_path, wrong(digits(example))), "--out", tmp_path / "out")
     assert ran.code == 1, ran.err
     assert all(word in ran.err for word in words), ran.err
+    assert not (tmp_path / "out/digits").exists()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_samples(count: int, example: Path, tmp_path: Path, mobile_export) -> None:
+    few = {name: array[:count] for name, array in digits(example).items()}
+    path = target(example, tmp_path, few)
+    sure = 'precision = "int8"\nlimits = { confidence = 0.95 }'
+    path.write_text(path.read_text().replace('precision = "int8"', sure))
+    ran = mobile_export("build", path, "--out", tmp_path / "out")
+    assert ran.code == 1, ran.err
+    assert f"cannot tell with {count} sample" in " ".join(ran.out.split())
     assert not (tmp_path / "out/digits").exists()
 
 
@@ -169,5 +182,5 @@ format = "onnx"
 """)
     ran = mobile_export("build", path, "--out", tmp_path / "out")
     assert ran.code == code, ran.err
-    assert ("channel" in ran.err) == (data == "bgr")
+    assert ("(misread)" in ran.err) == ("reversing its channels" in ran.err) == (data == "bgr")
     assert (tmp_path / "out/colours").exists() == (data == "rgb")

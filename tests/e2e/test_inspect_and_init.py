@@ -92,7 +92,7 @@ def test_what_init_writes_builds_as_it_is(name: str, tmp_path: Path, mobile_expo
     path = tmp_path / "t.toml"
     ran = mobile_export("init", MODELS[name](tmp_path), "--out", path, "--name", name)
     assert ran.code == 0, ran.err
-    assert ran.out.startswith(f"{path}: 7 artifacts; build them with: mobile-export build ")
+    assert ran.out.startswith(f"{path}: 9 artifacts; build them with: mobile-export build ")
     built = mobile_export("build", path, "--out", tmp_path / "out")
     assert built.code == 0, built.err
     assert (tmp_path / "out" / name / "manifest.json").is_file()

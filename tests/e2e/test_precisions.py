@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mobile_export.formats import QUANTIZABLE
 from mobile_export.manifest import REQUIRED_OPERATORS, load_manifest
+from mobile_export.session import import_tensorflow
 
 pytestmark = pytest.mark.e2e
 
@@ -27,10 +29,10 @@ evaluation = {{ source = "{digits}/evaluation.npz" }}
     return path
 
 
-def test_all_of_them_hold_one_point(example: Path, tmp_path: Path, mobile_export) -> None:
+def test_all_of_them_hold_one_point_and_four_bits_five(example: Path, tmp_path: Path, mobile_export) -> None:
     artifacts = [
         f'name = "{name}_{precision}"\nformat = "{name}"\nprecision = "{precision}"\n'
-        "limits = { accuracy_drop = 0.01, confidence = 0.8 }"
+        f"limits = {{ accuracy_drop = {0.05 if precision == 'weight_int4' else 0.01}, confidence = 0.8 }}"
         for name, unit in QUANTIZABLE.items()
         for precision in unit.precisions
     ]
@@ -98,3 +100,23 @@ def test_a_layer_of_another_precision(example: Path, tmp_path: Path, mobile_expo
     path = target(example, tmp_path / "digits.toml", [artifact])
     ran = mobile_export("build", path, "--out", tmp_path / "out")
     assert (ran.code, "the model has no layer 'no_such'" in ran.err) == (4, True), ran.err
+
+
+def test_a_name_that_promises_more_than_the_file_holds(tmp_path: Path, mobile_export) -> None:
+    """Depthwise convolutions stay float in a dynamic file."""
+    tf1 = import_tensorflow().compat.v1
+    with tf1.Graph().as_default() as graph:
+        x = tf1.placeholder(tf1.float32, [1, 8, 8, 64], name="input")
+        kernel = np.random.default_rng(0).normal(size=(3, 3, 64, 1)).astype(np.float32)
+        tf1.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME", name="output")
+    (tmp_path / "model.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    path = tmp_path / "deep.toml"
+    kinds = ", ".join(f'{{ name = "{p}", format = "tflite", precision = "{p}" }}' for p in ("dynamic", "weight_int8"))
+    path.write_text(f'name = "deep"\nmodel.source = "model.pb"\nartifacts = [{kinds}]\n')
+    ran = mobile_export("build", path, "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    warned = [line for line in ran.err.splitlines() if line.startswith("warning: deep: ")]
+    assert warned == [
+        "warning: deep: dynamic: 100% of its weights are stored in float32, since nothing here can have them in dynamic"
+    ]
+    assert load_manifest(tmp_path / "out/deep").artifacts[0].remark
