@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from mobile_export.formats.format import Layer
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.search.trail import Proposal, Trial, rank, smallest
+from mobile_export.search.trail import Proposal, Trial, rank, shortfall, smallest
 
 Round = list[Proposal]
 T = TypeVar("T")
@@ -31,6 +31,8 @@ DYNAMIC = "dynamic"
 
 GAIN = 1.0
 """dB that another way to find ranges or scales has to gain to be kept for what follows."""
+NEARER = 0.2
+"""Or by how much less it has to miss a limit, as a fraction of what is missed."""
 
 ABREAST = 2
 """Precisions that are tried at once: one more than needed may be, and a second worker is not idle."""
@@ -121,19 +123,18 @@ def _repair(space: Space, base: Trial, known: Mapping[str, Trial]) -> Steps[Tria
 
 
 def _best_choices(space: Space, base: Trial) -> Steps[Trial]:
-    """`base` with what suits the model better: one that passes, or else the one with the cleanest answers."""
+    """`base` with what suits the model better: one that passes, or else the one that comes nearest to that."""
     others = {
         name: [value for value in values if value != getattr(base.scheme, name)]
         for name, values in space.choices.items()
         if name != "ranges" or base.scheme.precision in space.calibrated
     }
     tried = yield [_choosing(base, {name: value}) for name, values in others.items() for value in values]
-    gaining = sorted((t for t in tried if _gains(t, base)), key=lambda trial: trial.outcome.quality)
+    gaining = sorted((t for t in tried if _gains(t, base)), key=_nearness)
     helping = {name: value for t in gaining for name in others if (value := _differs(t, base, name)) is not None}
     if smallest(tried) is None and len(helping) > 1:
         tried += yield [_choosing(base, helping)]
-    cleanest = max(tried, key=lambda trial: trial.outcome.quality, default=base)
-    return smallest(tried) or (cleanest if _gains(cleanest, base) else base)
+    return smallest(tried) or max((t for t in tried if _gains(t, base)), key=_nearness, default=base)
 
 
 def _choosing(base: Trial, values: Mapping[str, str]) -> Proposal:
@@ -141,7 +142,15 @@ def _choosing(base: Trial, values: Mapping[str, str]) -> Proposal:
 
 
 def _gains(trial: Trial, base: Trial) -> bool:
-    return trial.outcome.quality > base.outcome.quality + GAIN
+    """Whether answers are cleaner, or what is missed is missed by less; by more than chance would have it."""
+    cleaner = trial.outcome.quality > base.outcome.quality + GAIN
+    return trial.outcome.verdict == "missed" and (
+        cleaner or shortfall(trial.outcome) < (1 - NEARER) * shortfall(base.outcome)
+    )
+
+
+def _nearness(trial: Trial) -> tuple[float, float]:
+    return -shortfall(trial.outcome), trial.outcome.quality
 
 
 def _differs(trial: Trial, base: Trial, name: str) -> str | None:

@@ -147,10 +147,10 @@ def rank(trial: Trial) -> tuple[int, str]:
 
 
 def _distance(trial: Trial) -> tuple[int, float, float, tuple[int, str]]:
-    return len(trial.outcome.missed), _shortfall(trial.outcome), -trial.outcome.quality, rank(trial)
+    return len(trial.outcome.missed), shortfall(trial.outcome), -trial.outcome.quality, rank(trial)
 
 
-def _shortfall(outcome: Outcome) -> float:
+def shortfall(outcome: Outcome) -> float:
     """The most by which a limit is missed, as a fraction of it."""
     return max((_missing(reading) for reading in outcome.missed), default=0.0)
 

@@ -309,3 +309,29 @@ def test_what_passes_stays_where_a_smaller_one_cannot_be_repaired() -> None:
     trail = toy.search(sqnr=20, space=toy.space(INTEGERS))
     assert best(trail).scheme.precision == "int16x8"
     assert {t.scheme for t in trail.trials} >= {Scheme("int8"), Scheme("int16x8", per_channel=False)}
+
+
+@pytest.mark.parametrize(("drop", "kept"), [(0.0253, "percentile"), (0.0275, "minmax"), (0.04, "minmax")])
+def test_a_choice_is_kept_that_misses_by_less_though_answers_are_hardly_cleaner(drop: float, kept: str) -> None:
+    """Of a limit of 0.02, that minmax ranges miss by 0.0085."""
+    layers = tuple(Layer(f"layer{index}", "DENSE", 256) for index in range(4))
+    space = Space(("int8", "float32"), ("int8", "float32"), layers, ("int8",), {"ranges": ("minmax", "percentile")})
+
+    def outcome(proposal: Proposal) -> Outcome:
+        scheme = proposal.scheme
+        size = 10_000 if scheme.precision == "float32" else 1000 + 500 * len(scheme.layers)
+        found = drop if scheme.ranges == "percentile" else 0.0285
+        lost = found if scheme.precision == "int8" and len(scheme.layers) < 2 else 0.0
+        cleaner = 20.5 if scheme.ranges == "percentile" else 20.0
+        readings = (
+            Reading("accuracy", "accuracy_drop", lost, 0.02, False, lost <= 0.02),
+            Reading("parity", "sqnr", cleaner, 10.0, True, True),
+        )
+        return Outcome("passed" if lost <= 0.02 else "missed", size, readings)
+
+    def evaluate(proposals: Sequence[Proposal], bound: int | None, deadline: float) -> list[Outcome | None]:
+        return [outcome(proposal) for proposal in proposals]
+
+    trail = run_rounds(strategy(space), evaluate, Budget(60, 200))
+    mixtures = [trial.scheme.ranges for trial in trail.trials if trial.proposal.why == "bisection"]
+    assert set(mixtures) == {kept}
