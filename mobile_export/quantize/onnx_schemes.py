@@ -39,7 +39,9 @@ def apply_scheme(graph: "GraphProto", scheme: Scheme, histograms: Mapping[str, H
         ConversionError: a layer is not known, a weight is beyond float16, or ranges are missing.
     """
     if "int8" in scheme.precisions and not histograms:
-        raise ConversionError("int8 needs representative samples; name them in [data] calibration")
+        raise ConversionError(
+            "int8 needs representative samples; name them in [data] calibration, for a model that computes in float32"
+        )
     decided = plan(graph, scheme, frozenset(histograms))
     editor = Editor(graph)
     integers = IntegerOperators(editor, scheme, decided, histograms)
