@@ -41,6 +41,10 @@ def target(old: str, new: str) -> Callable[[Path], object]:
     return make
 
 
+def both(*changes: Callable[[Path], object]) -> Callable[[Path], object]:
+    return lambda root: [change(root) for change in changes]
+
+
 def file(path: str, change: Callable[[Path], object]) -> Callable[[Path], object]:
     return lambda root: change(root / path)
 
@@ -148,7 +152,12 @@ MISTAKES = {
     ),
     "missed limit": Mistake(target("size_ratio = 0.55", "size_ratio = 0.10"), 1, ("digits_int8 missed a limit",)),
     "limit that nothing measures": Mistake(
-        target("evaluation = {", "# {"), 1, ("missed a limit", "nothing was published")
+        both(target('precision = "auto"', 'precision = "int8"'), target("evaluation = {", "# {")),
+        1,
+        ("missed a limit", "nothing was published"),
+    ),
+    "search for what nothing measures": Mistake(
+        target("evaluation = {", "# {"), 2, ("limits.accuracy_drop: there is nothing to measure it with; add [data]",)
     ),
 }
 
