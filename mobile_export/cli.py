@@ -73,9 +73,6 @@ def _root(
 ) -> None: ...
 
 
-LOG_WIDTH = 120
-"""Columns of tables that go to a file or a build log."""
-
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="json goes to stdout alone.")]
 
 
@@ -466,7 +463,9 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    from mobile_export.report.terminal import WIDE
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def _print_json(value: Any) -> None:

@@ -10,10 +10,11 @@ from typing import IO, Any
 import numpy as np
 
 from mobile_export.data.dataset import LARGEST_SAMPLE
-from mobile_export.errors import MissingToolError, ModelError
+from mobile_export.errors import ModelError
 from mobile_export.graph import TensorSpec, format_shape
 from mobile_export.target import Images
 from mobile_export.tensors import Array, dtype_named
+from mobile_export.tools import import_tool
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm")
@@ -92,10 +93,9 @@ class Pictures:
             ModelError: it is damaged, has more than 8 bits a channel, or more pixels than a photo.
             MissingToolError: Pillow is not installed.
         """
-        try:
-            from PIL import Image, ImageOps, UnidentifiedImageError
-        except ModuleNotFoundError:
-            raise MissingToolError('Pillow is not installed; run: pip install "mobile-export[convert]"') from None
+        import_tool("PIL")
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on odd metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)

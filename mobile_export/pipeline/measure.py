@@ -151,5 +151,6 @@ def _scores(target: Target, runner: Runner, folder: Path) -> Scores | None:
         return None
     reference = load_samples(folder / SCORED)
     blind = float(reference["blind"]) if "blind" in reference else None
-    artifact = score_samples(evaluation, runner, folder)
-    return Scores(evaluation.metric.name, make_metric(evaluation.metric), reference["statistics"], artifact, blind)
+    metric = make_metric(evaluation.metric)
+    artifact = score_samples(evaluation, metric, runner, folder)
+    return Scores(evaluation.metric.name, metric, reference["statistics"], artifact, blind)

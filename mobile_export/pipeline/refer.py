@@ -36,8 +36,9 @@ def refer(target: Target, folder: Path) -> list[Finding]:
         reference = Preprocessed(session, target.model.preprocessing)
         save_samples(folder / ANSWERS, run_samples(reference, load_samples(folder / PARITY)))
         if evaluation is not None:
-            statistics = score_samples(evaluation, reference, folder)
-            blind = make_metric(evaluation.metric).blind(map_samples(folder / EVALUATION)[evaluation.labels])
+            metric = make_metric(evaluation.metric)
+            statistics = score_samples(evaluation, metric, reference, folder)
+            blind = metric.blind(map_samples(folder / EVALUATION)[evaluation.labels])
             known: Samples = {} if blind is None else {"blind": np.array(blind)}
             save_samples(folder / SCORED, {"statistics": statistics, **known})
     findings = lint(graph, target, folder, statistics)

@@ -6,20 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.metrics import Statistics, make_metric
+from mobile_export.metrics import Metric, Statistics
 from mobile_export.runner import Runner, run_batches
 from mobile_export.samples import map_samples
 from mobile_export.sampling import EVALUATION
 from mobile_export.target import Evaluation
 
 
-def score_samples(evaluation: Evaluation, runner: Runner, folder: Path) -> Statistics:
+def score_samples(evaluation: Evaluation, metric: Metric, runner: Runner, folder: Path) -> Statistics:
     """What the metric keeps of every evaluation sample; answers are dropped batch by batch.
 
     Raises:
         ModelError: the labels do not fit the answers.
     """
-    metric = make_metric(evaluation.metric)
     samples = map_samples(folder / EVALUATION)
     labels = samples[evaluation.labels]
     output = _scored_output(evaluation, [edge.name for edge in runner.outputs])

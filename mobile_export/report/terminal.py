@@ -1,6 +1,7 @@
 """What a person sees in a terminal or a build log."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from rich import box
 from rich.console import Console
@@ -27,6 +28,26 @@ def format_value(value: float, unit: str) -> str:
     if unit == "share":
         return f"{value * 100:.2f} %"
     return f"{value:.1f} dB" if unit == "dB" else f"{value:.3g}"
+
+
+class Limited(Protocol):
+    """A measured number's limit."""
+
+    @property
+    def limit(self) -> float | None: ...
+
+    @property
+    def at_least(self) -> bool: ...
+
+    @property
+    def unit(self) -> str: ...
+
+
+def format_limit(measured: Limited) -> str:
+    """`≥ 90.00 %`, or a dash where there is none."""
+    if measured.limit is None:
+        return "–"
+    return f"{'≥' if measured.at_least else '≤'} {format_value(measured.limit, measured.unit)}"
 
 
 WIDE = 120
@@ -81,7 +102,9 @@ def failures_table(manifest: Manifest) -> Table:
     for entry in manifest.artifacts:
         for check in entry.checks:
             if not check.passed:
-                table.add_row(entry.name, check.name, format_value(check.value, check.unit), _asked(check), check.note)
+                table.add_row(
+                    entry.name, check.name, format_value(check.value, check.unit), format_limit(check), check.note
+                )
     return table
 
 
@@ -110,12 +133,6 @@ def _cell(check: CheckEntry | None) -> Text:
     if check.name == "accuracy_drop" and check.interval is not None:
         value += f" ± {format_value((check.interval[1] - check.interval[0]) / 2, check.unit)}"
     return Text(value, "" if check.passed else "bold red")
-
-
-def _asked(check: CheckEntry) -> str:
-    if check.limit is None:
-        return "–"
-    return f"{'≥' if check.at_least else '≤'} {format_value(check.limit, check.unit)}"
 
 
 def _precision(entry: ArtifactEntry) -> str:

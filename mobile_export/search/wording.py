@@ -3,8 +3,8 @@
 from collections import Counter
 
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.report.terminal import format_value
-from mobile_export.search.trail import Reading, Trail, Trial, rank
+from mobile_export.report.terminal import format_limit, format_value
+from mobile_export.search.trail import Trail, Trial, rank
 from mobile_export.target import Limits
 
 
@@ -33,7 +33,9 @@ def conclusion(trail: Trail, chosen: Trial, layers: int, limits: Limits) -> str:
     candidates = sum(trial.proposal.kind == "candidate" for trial in trail.trials)
     of = f"of {candidates} file{'s' if candidates > 1 else ''} tried"
     if chosen.passed:
-        asked = [_asked(r) for r in chosen.outcome.readings if getattr(limits, r.name, None) is not None]
+        asked = [
+            f"{r.name} {format_limit(r)}" for r in chosen.outcome.readings if getattr(limits, r.name, None) is not None
+        ]
         said = (
             f"{name}: the smallest {of} that holds {', '.join(asked) or 'all limits'}{_beside(trail, chosen, layers)}"
         )
@@ -54,8 +56,3 @@ def _beside(trail: Trail, chosen: Trial, layers: int) -> str:
 
 def _missed(trial: Trial) -> str:
     return ", ".join(f"{r.name} is {format_value(r.value, r.unit)}" for r in trial.outcome.missed) or trial.outcome.note
-
-
-def _asked(reading: Reading) -> str:
-    limit = format_value(reading.limit, reading.unit) if reading.limit is not None else "–"
-    return f"{reading.name} {'≥' if reading.at_least else '≤'} {limit}"

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobile_export.errors import MissingToolError, ModelError
+from mobile_export.errors import ModelError
+from mobile_export.tools import import_tool
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
@@ -217,12 +218,7 @@ def _attribute_bytes(item: Any) -> int:
 @contextlib.contextmanager
 def _hdf5(path: Path, source: Path) -> Iterator[Any]:
     """The HDF5 file at `path`; what is wrong with it becomes an error that names `source`."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingToolError(
-            f'h5py cannot be imported ({error}); run: pip install "mobile-export[convert]"'
-        ) from error
+    h5py = import_tool("h5py")
     try:
         with h5py.File(path, "r") as file:
             yield file
