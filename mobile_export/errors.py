@@ -1,7 +1,7 @@
 """Every way in which a build can end badly, and the exit code of each.
 
 An error's text is one sentence (a list, where several things are wrong at once) that names the file, key or
-node and says what to do. Only `cli.py` catches these; Gradle and Xcode branch on the codes.
+node and says what to do. Only `cli` catches these; Gradle and Xcode branch on the codes.
 """
 
 import difflib

@@ -1,0 +1,55 @@
+"""What is installed, what a target may say, and what a phone's TensorFlow has."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobile_export.cli.app import Format, Jobs, need, print_json
+from mobile_export.errors import CheckFailed
+
+
+def doctor(output: Format = "text") -> None:
+    """Show what is installed, and what is missing."""
+    from mobile_export.environment import packages, system
+
+    found = packages()
+    if output == "json":
+        print_json({"system": system(), "packages": [vars(package) for package in found]})
+    else:
+        print("  ".join(f"{key} {value}" for key, value in system().items()))
+        for package in found:
+            print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
+    need(found)
+
+
+def schema() -> None:
+    """Print the JSON schema of a target file."""
+    from mobile_export.plan import choices
+    from mobile_export.target import json_schema
+
+    print_json(json_schema(choices()))
+
+
+def kernels(
+    files: Annotated[list[Path], typer.Argument(help="Files of the formats graphdef and memmapped, or other graphs.")],
+    against: Annotated[
+        str | None, typer.Option(help="The phone's TensorFlow: the name of a list, or a list or ops_to_register.h.")
+    ] = None,
+    header: Annotated[Path | None, typer.Option(help="Write an ops_to_register.h for a selective build here.")] = None,
+    jobs: Jobs = 0,
+    output: Format = "text",
+) -> None:
+    """Show which of TensorFlow's kernels files need, and which of them the phone's TensorFlow lacks."""
+    from mobile_export.kernels.survey import survey
+    from mobile_export.workers import default_jobs
+
+    found = survey(files, against, jobs or default_jobs())
+    if output == "json":
+        print_json(found.as_json())
+    else:
+        print("\n".join(found.lines()))
+    if found.lacks:
+        raise CheckFailed(f"{found.runtime} lacks {found.lacks} of what {', '.join(map(str, files))} needs")
+    if header is not None:
+        found.write_header(header)
