@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mobile_export import workers
+from mobile_export.apps import generate
 from mobile_export.artifact_files import artifact_hash, files_of, sha256_of
 from mobile_export.cache import cache_folder
 from mobile_export.data_checks import Finding
-from mobile_export.describe import Made, describe
+from mobile_export.describe import Made, describe, describe_app
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
 from mobile_export.executors import open_crew, scheduler
 from mobile_export.formats import FORMATS
@@ -100,7 +101,7 @@ def _build(planned: Plan, options: Options, work: Path, grounds: dict[str, Groun
     current = _current(planned, published, options)
     wanted = [a for a in target.artifacts if a.name not in current and options.artifact in (None, a.name)]
     if not wanted and published is not None and {a.name for a in published.artifacts} == set(current):
-        return Outcome(target.name, "current", options.out / target.name, published)
+        return _generate_again(target, published, options.out)
     _refuse_foreign(options.out / target.name)
     with staging(options.out, target.name) as stage:
         ground = _prepare(planned, options, work, grounds)
@@ -109,7 +110,9 @@ def _build(planned: Plan, options: Options, work: Path, grounds: dict[str, Groun
         golden = _golden([one.measured for one in made.values()], kept, options.out / target.name)
         save_samples(stage / GOLDEN, golden)
         _save_required_operators([stage / file_of(target, a) for a in wanted], kept, options, target.name, stage)
-        manifest = describe(planned, ground.ready, ground.findings, stage, wanted, made, kept, options.gate)
+        manifest = _with_generated(
+            describe(planned, ground.ready, ground.findings, stage, wanted, made, kept, options.gate), golden, stage
+        )
         failed = [name for name, one in made.items() if not one.measured.passed]
         if failed and options.gate == "closed":
             return Outcome(target.name, "failed", None, manifest, _refusal(failed))
@@ -118,6 +121,31 @@ def _build(planned: Plan, options: Options, work: Path, grounds: dict[str, Groun
         manifest.save(stage)
         save_header(manifest, stage)
         return Outcome(target.name, "published", publish(stage, options.out, target.name), manifest)
+
+
+def _generate_again(target: Target, published: Manifest, out: Path) -> Outcome:
+    """What is left to do where every file is current: the app's code may be wanted otherwise."""
+    folder = out / target.name
+    golden = load_samples(folder / GOLDEN)
+    wanted = published.model_copy(update={"app": describe_app(target)})
+    with staging(out, target.name) as stage:
+        manifest = _with_generated(wanted, golden, stage)
+        if manifest == published:
+            return Outcome(target.name, "current", folder, published)
+        for path in (*(entry.file for entry in published.artifacts), *set(published.beside) - set(published.generated)):
+            _copy(folder / path, stage / path)
+        manifest.save(stage)
+        save_header(manifest, stage)
+        return Outcome(target.name, "published", publish(stage, out, target.name), manifest)
+
+
+def _with_generated(manifest: Manifest, golden: Samples, stage: Path) -> Manifest:
+    """The manifest with all that is generated from it, which is written to the stage."""
+    files = generate(manifest, golden)
+    for path, content in files.items():
+        (stage / path).parent.mkdir(parents=True, exist_ok=True)
+        (stage / path).write_bytes(content)
+    return manifest.model_copy(update={"generated": {path: sha256_of(stage / path) for path in files}})
 
 
 def _refusal(failed: Sequence[str]) -> CheckFailed:
@@ -190,7 +218,7 @@ def _make(planned: Plan, wanted: Sequence[Artifact], ground: Ground, stage: Path
     tasks = []
     for name, kernels in dict.fromkeys((a.format, a.kernels) for a in given):
         same = [a for a in given if (a.format, a.kernels) == (name, kernels)]
-        requests = [request_for(a, files[a.name], target.model.labels) for a in same]
+        requests = [request_for(a, files[a.name], planned.about) for a in same]
         tasks.append(workers.Task(f"{target.name}: write {name}", write, (name, ground.folder, requests, kernels)))
     engines = {name: one.engine for name, one in found.items()}
     for written in _run(tasks, options):
@@ -228,7 +256,7 @@ def _search(
         for artifact in wanted:
             found[artifact.name] = find(
                 ground.folder,
-                Job(planned.target, artifact, ground.ready.frozen_size),
+                Job(planned.target, artifact, ground.ready.frozen_size, planned.about),
                 files[artifact.name],
                 crew=crew,
                 journal=open_journal(journals, planned.search_keys[artifact.name]),
@@ -256,7 +284,7 @@ def _golden(measured: Sequence[Measured], kept: Sequence[ArtifactEntry], folder:
     """Recorded inputs and answers; those of kept artifacts come from what was published."""
     golden: Samples = {}
     if kept:
-        prefixes = ("inputs/", *(f"answers/{entry.name}/" for entry in kept))
+        prefixes = ("inputs/", "raw/", *(f"answers/{entry.name}/" for entry in kept))
         recorded = load_samples(folder / GOLDEN)
         golden |= {name: array for name, array in recorded.items() if name.startswith(prefixes)}
     for found in measured:

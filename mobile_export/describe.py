@@ -10,6 +10,7 @@ from mobile_export.data_checks import Finding
 from mobile_export.manifest import (
     GOLDEN,
     REQUIRED_OPERATORS,
+    AppEntry,
     ArtifactEntry,
     CheckEntry,
     EdgeEntry,
@@ -27,7 +28,7 @@ from mobile_export.plan import Plan, file_of, request_for, scheme_of
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Edge
 from mobile_export.search.find import Found
-from mobile_export.target import Artifact, Preprocessing
+from mobile_export.target import Artifact, Preprocessing, Target
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def describe(
         kept: entries of what was published before and stays.
         gate: `warn` when files that missed a limit may be published, marked.
     """
-    target = planned.target
+    target, about = planned.target, planned.about
     entries = [_entry(planned, artifact, stage, made[artifact.name]) for artifact in wanted]
     order = [artifact.name for artifact in target.artifacts]
     required = stage / REQUIRED_OPERATORS
@@ -71,17 +72,28 @@ def describe(
     return Manifest(
         target=target.name,
         platform=target.platform,
+        version=about.version,
         gate=gate if missed else "closed",
         source=SourceEntry(form=ready.form, files=planned.source, notes=ready.notes),
         data=planned.data,
         warnings=tuple(map(str, findings)),
         preprocessing={name: _preprocessing(how) for name, how in target.model.preprocessing.items()},
+        labels=dict(about.labels),
         transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
         artifacts=tuple(sorted([*entries, *kept], key=lambda entry: order.index(entry.name))),
+        app=describe_app(target),
         golden=sha256_of(stage / GOLDEN),
         required_operators=sha256_of(required) if required.exists() else None,
         versions=planned.versions,
     )
+
+
+def describe_app(target: Target) -> AppEntry | None:
+    """The class that the target asks for."""
+    if target.app is None:
+        return None
+    named = target.app.class_name or "".join(map(str.capitalize, target.name.split("_")))
+    return AppEntry(class_name=named, kotlin_package=target.app.kotlin_package, swift_module=target.app.swift_module)
 
 
 def _entry(planned: Plan, artifact: Artifact, stage: Path, made: Made) -> ArtifactEntry:

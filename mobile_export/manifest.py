@@ -167,6 +167,16 @@ class SourceEntry(_Entry):
     notes: tuple[str, ...] = Field((), description="What people should know of how the model was read.")
 
 
+class AppEntry(_Entry):
+    """The class that is generated for the app's code."""
+
+    rare = ("kotlin_package", "swift_module")
+
+    class_name: str
+    kotlin_package: str | None = None
+    swift_module: str | None = None
+
+
 class TransformEntry(_Entry):
     """One rewrite of the graph; `difference` is how far outputs moved, None where randomness forbade comparing."""
 
@@ -193,18 +203,24 @@ class PreprocessingEntry(_Entry):
 class Manifest(_Entry):
     """A published folder."""
 
-    rare = ("preprocessing", "warnings", "required_operators")
+    rare = ("preprocessing", "warnings", "required_operators", "labels", "app", "generated")
 
     schema_version: Literal[1] = 1
     target: str
     platform: str
+    version: str = Field(description="Of the model.")
     gate: Literal["closed", "warn"] = "closed"
     source: SourceEntry
     data: dict[str, str] = Field(description="Role of each data file to its sha256.")
     warnings: tuple[str, ...] = Field((), description="What is suspicious about the data, a sentence each.")
     preprocessing: dict[str, PreprocessingEntry] = Field({}, description="By the public name of the input.")
+    labels: dict[str, tuple[str, ...]] = Field({}, description="Names of classes, by the public name of the output.")
     transforms: tuple[TransformEntry, ...]
     artifacts: tuple[ArtifactEntry, ...]
+    app: AppEntry | None = Field(None, description="The class that is generated for the app's code.")
+    generated: dict[str, str] = Field(
+        {}, description="Path to sha256 of what is generated from this: classes, and vectors to test them with."
+    )
     golden: str = Field(description="sha256 of golden.npz: inputs, and what each file answered to them.")
     required_operators: str | None = Field(
         None, description="sha256 of required_operators.config: what the .ort files need of a reduced build."
@@ -213,9 +229,9 @@ class Manifest(_Entry):
 
     @property
     def beside(self) -> dict[str, str]:
-        """Files that lie beside the manifest, by name, and their sha256."""
+        """Files of the published folder that are no artifacts, by their path in it, and their sha256."""
         needed = {} if self.required_operators is None else {REQUIRED_OPERATORS: self.required_operators}
-        return {GOLDEN: self.golden, **needed}
+        return {GOLDEN: self.golden, **needed, **self.generated}
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json` into `folder`."""

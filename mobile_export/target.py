@@ -31,6 +31,8 @@ from mobile_export.transform_string import Call, parse_calls
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
+_TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+_PACKAGE = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
 _FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 AUTO = "auto"
@@ -316,6 +318,9 @@ class Model(_Strict):
     signature: str | None = Field(
         None, description='Signature of a SavedModel. Default: "serving_default", or the only one.'
     )
+    version: str | None = Field(
+        None, description="Of the model, for the app and its users. Default: 12 digits of the hash of its files."
+    )
     trusted: bool = Field(
         False, description="Whether code that a Keras file carries (Lambda layers) may run. It can do anything you can."
     )
@@ -544,6 +549,32 @@ class Artifact(_Strict):
         return kernels
 
 
+class App(_Strict):
+    """The class that is generated for the app's code, one for all files of the target."""
+
+    class_name: str | None = Field(None, description="Its name. Default: the target's, in camel case.")
+    kotlin_package: str | None = Field(
+        None, description='Package of the Kotlin class, such as "com.example.digits". Without it, no Kotlin is written.'
+    )
+    swift_module: str | None = Field(
+        None, description='Module of the Swift class, such as "DigitsModel". Without it, no Swift is written.'
+    )
+
+    @field_validator("class_name", "swift_module")
+    @classmethod
+    def _check_name(cls, name: str | None) -> str | None:
+        if name is not None and not _TYPE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a class; use letters and digits, an upper-case letter first")
+        return name
+
+    @field_validator("kotlin_package")
+    @classmethod
+    def _check_package(cls, package: str | None) -> str | None:
+        if package is not None and not _PACKAGE.fullmatch(package):
+            raise ValueError(f"{package!r} is no package; use lower-case names with dots between them")
+        return package
+
+
 class Target(_Strict):
     """A target file."""
 
@@ -552,6 +583,7 @@ class Target(_Strict):
     model: Model
     data: Data = Data()
     transforms: Transforms = Field(default_factory=Transforms)
+    app: App | None = Field(None, description="Asks for a class that the app's code calls the model through.")
     artifacts: tuple[Artifact, ...] = Field(
         description="The files to build, at least one.", json_schema_extra={"minItems": 1}
     )

@@ -1,10 +1,13 @@
 """What tests of several folders share."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.toolchains import NOT_RUN
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +19,16 @@ def control_flow() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cases were held against TensorFlow's original tools, and how they ended."""
+    """What was held against TensorFlow's original tools, and what could not be run at all."""
+    _summarize_originals(terminalreporter)
+    reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []))
+    not_run = {why: count for why, count in reasons.items() if NOT_RUN in why}
+    terminalreporter.section(f"not run here: {sum(not_run.values())} tests")
+    for why, count in sorted(not_run.items()):
+        terminalreporter.write_line(f"{count} x {why.split(NOT_RUN)[1]}")
+
+
+def _summarize_originals(terminalreporter: pytest.TerminalReporter) -> None:
     harness = sys.modules.get("tests.graph_transform_tool.harness")
     tally = getattr(harness, "TALLY", {})
     if tally:

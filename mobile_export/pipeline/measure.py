@@ -70,6 +70,7 @@ def measure(
     first = {name: array[:GOLDEN_SAMPLES] for name, array in parity.items()}
     taken = ready(first, outside(target), map(real, file.inputs))
     golden = {f"inputs/{name}": array for name, array in taken.items()}
+    golden |= {f"raw/{name}": array for name, array in first.items() if name in outside(target)}
     size, zipped_size = artifact_size(path), sum(map(deflated_size, files_of(path)))
     drawn = target.data.evaluation is None and target.data.calibration is None
     kernels, lacking = _kernels(artifact, path)

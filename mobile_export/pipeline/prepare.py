@@ -12,6 +12,7 @@ from mobile_export.errors import ConversionError, ModelError
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.graph_transform_tool.run import run_call
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
+from mobile_export.labels import read_labels
 from mobile_export.network.forward import find_inputs, forward_graph
 from mobile_export.ops import RANDOM
 from mobile_export.pipeline.work import OPTIMIZED, REFERENCE
@@ -187,7 +188,7 @@ def _check_labels(target: Target, graph: Graph) -> None:
     for output, spec in zip(target.model.outputs, graph.outputs, strict=False):
         if output.labels is None or not spec.shape or spec.shape[-1] < 0:
             continue
-        names = output.labels.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = read_labels(output.labels)
         if len(names) != spec.shape[-1]:
             raise ModelError(
                 f"{output.labels}: has {len(names)} lines and output {spec.name!r} has {spec.shape[-1]} classes; "

@@ -51,6 +51,7 @@ def manifest(*artifacts: ArtifactEntry) -> Manifest:
     return Manifest(
         target="digits",
         platform="all",
+        version="1",
         source=source,
         data={},
         transforms=(),

@@ -1,0 +1,36 @@
+"""What an app needs besides the models: a class for each, and vectors to test it with on the device.
+
+All of it is a function of the manifest and the recorded answers.
+"""
+
+from collections.abc import Mapping
+
+from mobile_export.apps.interface import Interface, interface_of
+from mobile_export.apps.language import Language
+from mobile_export.apps.vectors import golden_vectors
+from mobile_export.manifest import Manifest
+from mobile_export.samples import Samples
+
+LANGUAGES: Mapping[str, Language] = {}
+
+
+def generate(manifest: Manifest, golden: Samples) -> dict[str, bytes]:
+    """Everything that is generated for a published target, by its path in the folder; nothing without an `[app]`.
+
+    Raises:
+        TargetError: no class can be written for what the target holds.
+    """
+    if manifest.app is None:
+        return {}
+    interface = interface_of(manifest)
+    return dict(sorted({**_sources(interface), **_vectors(interface, golden)}.items()))
+
+
+def _sources(interface: Interface) -> dict[str, bytes]:
+    wanted = [language for language in LANGUAGES.values() if language.wanted(interface)]
+    return {path: text.encode() for language in wanted for path, text in language.generate(interface).items()}
+
+
+def _vectors(interface: Interface, golden: Samples) -> dict[str, bytes]:
+    found = {variant.vectors: golden_vectors(interface, variant, golden) for variant in interface.variants}
+    return {path: vectors for path, vectors in found.items() if vectors is not None}
