@@ -48,7 +48,8 @@ def to_saved_model(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as unfinished:
             written = Path(unfinished, folder.name)
-            write_saved_model(written, made, assets or {}, tags, signature)
+            contents = {name: file.read_bytes() for name, file in (assets or {}).items()}
+            write_saved_model(written, made, contents, tags, signature)
             if folder.is_dir():
                 folder.rmdir()
             written.rename(folder)

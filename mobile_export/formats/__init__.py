@@ -1,6 +1,6 @@
 """Output formats, one a file. A format writes artifacts, and runs them in the runtime that the phone uses."""
 
-from mobile_export.formats.format import Format, Layer, Quantizable, Request
+from mobile_export.formats.format import About, FolderFormat, Format, Layer, Quantizable, Request
 from mobile_export.formats.graphdef import FrozenGraphDef
 from mobile_export.formats.memmapped import Memmapped
 from mobile_export.formats.onnx import ONNX
@@ -8,7 +8,7 @@ from mobile_export.formats.ort import ORT
 from mobile_export.formats.saved_model import ServableFolder
 from mobile_export.formats.tflite import TFLite
 
-__all__ = ["FORMATS", "QUANTIZABLE", "Format", "Layer", "Quantizable", "Request"]
+__all__ = ["FORMATS", "QUANTIZABLE", "About", "FolderFormat", "Format", "Layer", "Quantizable", "Request"]
 
 FORMATS: dict[str, Format] = {
     "tflite": TFLite(),

@@ -9,6 +9,32 @@ from mobile_export.graph import Graph
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
+from mobile_export.target import Preprocessing
+
+
+@dataclass(frozen=True)
+class About:
+    """What files say of the model that they hold, to apps and people; no answer depends on it.
+
+    Attributes:
+        version: of the model; empty where nobody has given it one.
+        labels: names of classes by public output name.
+        preprocessing: what training did to raw values, by public input name.
+    """
+
+    version: str = ""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    preprocessing: Mapping[str, Preprocessing] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Text files that go with the model: of labels, one a line, called after the output."""
+        return {labels_name(output): "".join(f"{n}\n" for n in names).encode() for output, names in self.labels.items()}
+
+
+def labels_name(output: str) -> str:
+    """What the file with the labels of a public output is called."""
+    return f"{output}_labels.txt"
 
 
 @dataclass(frozen=True)
@@ -22,7 +48,7 @@ class Request:
         interface: element type at the file's inputs and outputs, one of those that the precision allows.
         allow_float_operators: whether what was to compute in integers may compute in float inside.
         allow_select_tf_ops: whether a .tflite file may need TensorFlow's own operators, by the Flex delegate.
-        labels: files with one class name a line, by public output name.
+        about: what the file is to say of the model.
         scheme: how numbers are stored and computed, in detail; default: `precision` throughout.
     """
 
@@ -32,7 +58,7 @@ class Request:
     interface: str = "float32"
     allow_float_operators: bool = False
     allow_select_tf_ops: bool = False
-    labels: Mapping[str, Path] = field(default_factory=dict)
+    about: About = About()
     scheme: Scheme | None = None
 
     @property
@@ -115,6 +141,15 @@ class Format(Protocol):
         Raises:
             ConversionError: the runtime does not load it.
         """
+        ...
+
+
+@runtime_checkable
+class FolderFormat(Format, Protocol):
+    """A format whose artifacts are folders."""
+
+    def contents(self, about: About) -> Sequence[str]:
+        """Paths of the files in a folder that `write` makes, whatever the graph."""
         ...
 
 

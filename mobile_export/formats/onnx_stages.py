@@ -14,6 +14,7 @@ import numpy as np
 
 from mobile_export.formats.format import Layer, Request, quantize_all
 from mobile_export.formats.onnx_float import convert
+from mobile_export.formats.onnx_metadata import add_metadata
 from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, optimized, run, serialize, session_options
 from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.graph import Graph
@@ -97,7 +98,9 @@ class OnnxModels(ABC):
         """Write one file once ONNX Runtime loads it; until then it lies beside its place."""
         with naming(request), tempfile.TemporaryDirectory(dir=request.path.parent, prefix=".") as beside:
             unchecked = Path(beside, request.path.name)
-            self.save(quantized(folder, request), unchecked)
+            model = quantized(folder, request)
+            add_metadata(model, request.about)
+            self.save(model, unchecked)
             OnnxRunner(unchecked)
             unchecked.replace(request.path)
         return "" if request.numbers.precisions == {"float32"} else ENGINE

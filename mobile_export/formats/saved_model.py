@@ -4,13 +4,12 @@ Its graph is frozen, so that there are no variables beside it. What belongs to t
 the names of classes, is an asset: a file in `assets/`, of which the loader gives the path.
 """
 
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.formats.format import Request
+from mobile_export.formats.format import About, Request
 from mobile_export.graph import Graph, TensorSpec, is_tensor
 from mobile_export.graph_files.graph_def import field_header, graph_def_size, write_graph_def
 from mobile_export.graph_files.message_file import LARGEST
@@ -46,9 +45,12 @@ class ServableFolder:
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Write a folder for each request; the labels of an output become the asset `OUTPUT_labels.txt`."""
         for request in requests:
-            assets = {f"{output}_labels.txt": file for output, file in request.labels.items()}
-            write_saved_model(request.path, graph, assets)
+            write_saved_model(request.path, graph, request.about.files)
         return {}
+
+    def contents(self, about: About) -> Sequence[str]:
+        """The graph, and the assets."""
+        return [_FILE, *(f"{_ASSETS}/{name}" for name in about.files)]
 
     def open(self, path: Path) -> Runner:
         """Load into a TensorFlow session; nothing that the loader would run first is run."""
@@ -58,7 +60,7 @@ class ServableFolder:
 def write_saved_model(
     folder: Path,
     graph: Graph,
-    assets: Mapping[str, Path] = {},
+    assets: Mapping[str, bytes] = {},
     tags: Sequence[str] = TAGS,
     signature: str = SIGNATURE,
     method_name: str = PREDICT,
@@ -67,7 +69,7 @@ def write_saved_model(
 
     Args:
         graph: its inputs and outputs, of known dtype, become the signature.
-        assets: what is copied into the folder `assets`, by the name that it gets there.
+        assets: the files of the folder `assets`, by their names there.
         method_name: what clients may ask of the signature.
 
     Raises:
@@ -94,9 +96,9 @@ def write_saved_model(
     with (folder / _FILE).open("wb") as file:
         file.write(before)
         write_graph_def(file, graph)
-    for name, source in assets.items():
+    for name, content in assets.items():
         (folder / _ASSETS).mkdir(exist_ok=True)
-        shutil.copyfile(source, folder / _ASSETS / name)
+        (folder / _ASSETS / name).write_bytes(content)
 
 
 def _with_assets(graph: Graph, names: Collection[str]) -> tuple[Graph, dict[str, str]]:

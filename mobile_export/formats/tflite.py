@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.formats.tflite_base import Base, write_file
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS
+from mobile_export.formats.tflite_metadata import add_metadata, append_files
 from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
 from mobile_export.graph import Graph
 from mobile_export.quantize.clipping import CLIPPINGS
@@ -77,7 +79,10 @@ class TFLite:
         base, scheme = Base(folder), request.numbers
         with naming(request):
             plain = scheme.precisions | {request.interface} == {"float32"}
-            write_file(request.path, base.content if plain else _quantized(base, request))
+            model = flatbuffer.read_model(base.content) if plain else _quantized(base, request)
+            add_metadata(model, request)
+            write_file(request.path, flatbuffer.write_model(model))
+            append_files(request.path, request.about.files)
             _check_interface(self.open(request.path), base.float_edges, request)
         return "" if plain else base.engine(scheme)
 
@@ -101,7 +106,7 @@ def _batches(graph: Graph, calibration: Samples) -> Iterator[dict[str, Array]]:
         yield {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
 
 
-def _quantized(base: Base, request: Request) -> bytes:
+def _quantized(base: Base, request: Request) -> Any:
     model = base.quantized(request.numbers, request.interface)
     if not request.allow_float_operators:
         refuse_float_operators(base.left_in_float(model, request.numbers), request)

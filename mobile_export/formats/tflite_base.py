@@ -112,12 +112,12 @@ class Base:
         floats = {operation.name for operation, precision in planned.items() if precision not in INTEGERS}
         return flatbuffer.float_operators(model, floats)
 
-    def finished(self, model: Any, interface: str) -> bytes:
-        """The file of `quantized`: wanted element type at its edges, public names, and all weights inside."""
+    def finished(self, model: Any, interface: str) -> Any:
+        """The model of `quantized` with the wanted element type at its edges, and public names."""
         model.metadata = []  # the oldest runtime for the float operators; says nothing of the quantized ones
         tflite_edges.set_interface(model, interface)
         tflite_edges.publish(model, *tflite_edges.names(self._operations(integers=False).model))
-        return flatbuffer.write_model(model)
+        return model
 
     def engine(self, scheme: Scheme) -> str:
         """What makes the file of `scheme`: the engine that was measured to be better, or the only one."""
@@ -177,7 +177,7 @@ class Base:
                 made = make()
                 left = len(flatbuffer.float_operators(made))
                 write_file(self._unfinished(name), flatbuffer.write_model(made))
-                write_file(self._candidate, self.finished(made, "float32"))
+                write_file(self._candidate, flatbuffer.write_model(self.finished(made, "float32")))
                 found[name] = quality(self._candidate, left, expected, batches)
         best = min(found, key=lambda name: found[name].rank, default=LITERT)
         if best == TENSORFLOW:

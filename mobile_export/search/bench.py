@@ -2,14 +2,14 @@
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mobile_export.artifact_files import artifact_size
 from mobile_export.checks import Measurement
 from mobile_export.errors import ConversionError
 from mobile_export.executors import Place, opened
-from mobile_export.formats import QUANTIZABLE
+from mobile_export.formats import QUANTIZABLE, About
 from mobile_export.pipeline import Measured, measure, measure_latency
 from mobile_export.plan import request_for
 from mobile_export.quantize.scheme import Scheme
@@ -24,11 +24,13 @@ class Job:
     Attributes:
         artifact: its precision is `auto`, its format one whose layers may differ.
         frozen_size: bytes of the optimized, frozen float32 graph.
+        about: what each file says of the model; its bytes count, too.
     """
 
     target: Target
     artifact: Artifact
     frozen_size: int
+    about: About = field(default_factory=About)
 
     @property
     def shared(self) -> str:
@@ -45,7 +47,7 @@ def write_file(place: Place, job: Job, scheme: Scheme, path: Path) -> str:
     Raises:
         ConversionError: the quantizer refuses it.
     """
-    request = request_for(job.artifact, path, scheme=scheme)
+    request = request_for(job.artifact, path, job.about, scheme)
     return QUANTIZABLE[job.artifact.format].quantize(opened(place) / job.shared, request)
 
 

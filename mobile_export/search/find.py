@@ -80,7 +80,7 @@ def find(
         )
     uniform = _uniform(target, artifact)
     ranges = QUANTIZABLE[artifact.format].choices.get("ranges", ("minmax",))
-    requests = [request_for(artifact, out, scheme=Scheme(p, ranges=choice)) for p in uniform for choice in ranges]
+    requests = [request_for(artifact, out, job.about, Scheme(p, ranges=choice)) for p in uniform for choice in ranges]
     shared = folder / job.shared
     layers: tuple[Layer, ...] = _run(
         f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, shared, requests

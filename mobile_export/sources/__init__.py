@@ -60,7 +60,7 @@ SOURCES: dict[str, Source] = {
 }
 """In the order in which they are tried."""
 
-_COMMON = ("source", "inputs", "outputs", "constants")
+_COMMON = ("source", "version", "inputs", "outputs", "constants")
 
 
 def detect(path: Path) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.formats import FORMATS, Request
+from mobile_export.formats import FORMATS, About, Request
 from mobile_export.formats.saved_model import read_saved_model, write_saved_model
 from mobile_export.graph import Graph, TensorSpec
 from mobile_export.protos import GraphDef, NodeDef, SavedModel
@@ -68,8 +68,8 @@ def graph(request) -> Graph:
     return GRAPHS[request.param]()
 
 
-def write(graph: Graph, path: Path, labels: dict[str, Path] | None = None) -> Path:
-    FORMAT.write(graph, [Request("model", path, labels=labels or {})], None)
+def write(graph: Graph, path: Path, labels: dict[str, tuple[str, ...]] | None = None) -> Path:
+    FORMAT.write(graph, [Request("model", path, about=About(labels=labels or {}))], None)
     return path
 
 
@@ -121,9 +121,7 @@ def test_tensorflow_1_loads_it(graph: Graph, tmp_path: Path) -> None:
 
 def test_the_loader_of_servers_loads_it(graph: Graph, tmp_path: Path) -> None:
     """The C++ one: that of TensorFlow Serving and Triton, and of the bindings for Java, Go and C."""
-    labels = tmp_path / "names.txt"
-    labels.write_text("cat\ndog\n")
-    folder = write(graph, tmp_path / "m", {"scores": labels})
+    folder = write(graph, tmp_path / "m", {"scores": ("cat", "dog")})
     assert load_as_servers_do(folder, "serve") == (0, "")
     code, said = load_as_servers_do(folder, "train")
     assert code
@@ -187,10 +185,7 @@ def test_the_command_line_of_savedmodels_shows_and_runs_it(tmp_path: Path) -> No
 
 
 def test_labels_are_assets_that_the_loader_finds(tmp_path: Path) -> None:
-    labels = tmp_path / "somewhere" / "names.txt"
-    labels.parent.mkdir()
-    labels.write_text("cat\ndog\n")
-    folder = write(parse(GRAPH), tmp_path / "m", {"scores": labels})
+    folder = write(parse(GRAPH), tmp_path / "m", {"scores": ("cat", "dog")})
     (asset,) = tf.saved_model.load(str(folder)).asset_paths
     found = Path(asset.asset_path.numpy().decode())
     assert found == folder / "assets" / "scores_labels.txt"
@@ -198,7 +193,6 @@ def test_labels_are_assets_that_the_loader_finds(tmp_path: Path) -> None:
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
         assert session.run(meta.asset_file_def[0].tensor_info.name) == b"scores_labels.txt"
-    assert b"somewhere" not in (folder / "saved_model.pb").read_bytes()
     assert_same(FORMAT.open(folder)(feeds(parse(GRAPH))), parse(GRAPH))
 
 

@@ -104,7 +104,7 @@ def test_every_precision_of_every_kind_of_layer(kind: str, tmp_path: Path) -> No
             ("BATCH_MATMUL", "float16"),  # has no such kernel
             ("DEPTHWISE_CONV_2D", "dynamic"),  # would be slow
         ):
-            assert made.path.stat().st_size < 0.62 * size, precision
+            assert made.path.stat().st_size < 0.63 * size, precision
 
 
 def network(tf: Any, factor: float = 1.0) -> tuple[list[Any], list[Any]]:
