@@ -1,18 +1,17 @@
 """Published folders, looked at again: the same bytes, and still the same answers."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mobile_export import workers
-from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
+from mobile_export.integrity import artifact_problem, beside_problem, unknown_files
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
-from mobile_export.manifest import FILE_NAME, GOLDEN, ArtifactEntry, Manifest, load_manifest
+from mobile_export.manifest import GOLDEN, ArtifactEntry, load_manifest
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples
 
@@ -30,22 +29,6 @@ class Finding:
     unchecked: str | None = None
 
 
-def published_folders(folder: Path) -> list[Path]:
-    """`folder` itself when it was published, else the published folders in it.
-
-    Raises:
-        ModelError: there is none.
-    """
-    if (folder / FILE_NAME).is_file():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []
-    if not found:
-        raise ModelError(
-            f"{folder}: nothing was published there (no {FILE_NAME}); name the folder that build --out wrote"
-        )
-    return found
-
-
 def verify(folder: Path, jobs: int = 1) -> list[Finding]:
     """Check every file of a published folder: hash first, then its recorded answers on its runtime.
 
@@ -53,28 +36,19 @@ def verify(folder: Path, jobs: int = 1) -> list[Finding]:
         ModelError: the manifest or the recorded answers are missing or damaged.
     """
     manifest = load_manifest(folder)
-    for name, digest in manifest.beside.items():
-        if sha256_of(folder / name) != digest:
-            raise ModelError(f"{folder / name}: is not the file that was published; build the target again")
+    problem = beside_problem(folder, manifest)
+    if problem is not None:
+        raise ModelError(f"{folder}: {problem}; build the target again")
     if not has_header(manifest, folder):
         raise ModelError(f"{folder / HEADER}: is not the file that was published; build the target again")
-    findings = {entry.name: _hash_problem(folder, entry) for entry in manifest.artifacts}
+    findings = {entry.name: artifact_problem(folder, entry) for entry in manifest.artifacts}
     unchecked = {entry.name: entry.unchecked for entry in manifest.artifacts}
     sound = [entry for entry in manifest.artifacts if findings[entry.name] is None and not entry.unchecked]
     tasks = [workers.Task(f"run {entry.name}", answers_problem, (folder, entry)) for entry in sound]
     findings |= dict(zip([entry.name for entry in sound], workers.run(tasks, jobs), strict=True))
-    unknown = _unknown_files(folder, manifest)
+    unknown = unknown_files(folder, manifest)
     found = [Finding(manifest.target, name, problem, unchecked[name]) for name, problem in findings.items()]
     return found + [Finding(manifest.target, name, "is not in the manifest; remove it") for name in unknown]
-
-
-def _hash_problem(folder: Path, entry: ArtifactEntry) -> str | None:
-    path = folder / entry.file
-    if not path.exists():
-        return f"{entry.file} is missing"
-    if artifact_size(path) != entry.bytes or artifact_hash(path) != entry.sha256:
-        return f"{entry.file} is not the file that was published"
-    return None
 
 
 def answers_problem(folder: Path, entry: ArtifactEntry) -> str | None:
@@ -99,9 +73,3 @@ def answers_problem(folder: Path, entry: ArtifactEntry) -> str | None:
 
 def _below(recorded: Samples, prefix: str) -> Samples:
     return {name.removeprefix(prefix): array for name, array in recorded.items() if name.startswith(prefix)}
-
-
-def _unknown_files(folder: Path, manifest: Manifest) -> Iterator[str]:
-    known = {file for entry in manifest.artifacts for file in files_of(folder / entry.file)}
-    assets = folder / "assets"
-    return (p.relative_to(folder).as_posix() for p in sorted(assets.rglob("*")) if p.is_file() and p not in known)

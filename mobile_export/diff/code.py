@@ -1,0 +1,45 @@
+"""The target itself, and the class that is generated for it."""
+
+from collections.abc import Iterator
+
+from mobile_export.diff.change import Change, breaking, compatible
+from mobile_export.manifest import Manifest
+
+
+def target_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
+    """Differences of what all files share."""
+    if old.target != new.target:
+        yield breaking("target", f"is {new.target}, was {old.target}: files have other paths")
+    if old.platform != new.platform:
+        yield compatible("platform", f"{old.platform} → {new.platform}")
+    if old.version != new.version:
+        yield compatible("version", f"{old.version} → {new.version}")
+    if new.gate == "warn" != old.gate:
+        yield compatible("gate", "published although limits were missed: it cannot be locked")
+    if new.required_operators not in (None, old.required_operators):
+        yield compatible("required_operators.config", "changed: an ONNX Runtime reduced by it has to be built again")
+
+
+def languages(manifest: Manifest) -> dict[str, str]:
+    """Where generated code goes, by language."""
+    if manifest.app is None:
+        return {}
+    named = {"Kotlin package": manifest.app.kotlin_package, "Swift module": manifest.app.swift_module}
+    return {language: name for language, name in named.items() if name is not None}
+
+
+def code_changes(old: Manifest, new: Manifest, wrapped: bool) -> Iterator[Change]:
+    """Differences of how the app names the class; `wrapped` where there was one in a language that there still is."""
+    before, after = languages(old), languages(new)
+    for language, name in before.items():
+        if language not in after:
+            yield breaking(language, f"{name} is not generated any more")
+        elif after[language] != name:
+            yield breaking(language, f"{name} → {after[language]}")
+    for language in sorted(after.keys() - before.keys()):
+        yield compatible(language, f"{after[language]} is new")
+    if wrapped and old.app and new.app:
+        if old.app.class_name != new.app.class_name:
+            yield breaking("class", f"{old.app.class_name} → {new.app.class_name}")
+        for adapter in sorted(set(old.app.litert) - set(new.app.litert)):
+            yield breaking("class", f"runs nothing by LiteRT's {adapter} any more")

@@ -1,0 +1,53 @@
+"""Published folders as they lie on disk: where they are, and whether their bytes are those of their manifest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
+from mobile_export.errors import ModelError
+from mobile_export.lock import KINDS
+from mobile_export.manifest import FILE_NAME, ArtifactEntry, Manifest
+
+
+def published_folders(folder: Path) -> list[Path]:
+    """`folder` itself when it was published, else the published folders in it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if (folder / FILE_NAME).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []
+    if not found:
+        raise ModelError(
+            f"{folder}: nothing was published there (no {FILE_NAME}); name the folder that build --out wrote"
+        )
+    return found
+
+
+def artifact_problem(folder: Path, entry: ArtifactEntry) -> str | None:
+    """How an artifact is not what was published; None when it is."""
+    path = folder / entry.file
+    if not path.exists():
+        return f"{entry.file} is missing"
+    if artifact_size(path) != entry.bytes or artifact_hash(path) != entry.sha256:
+        return f"{entry.file} is not the file that was published"
+    return None
+
+
+def beside_problem(folder: Path, manifest: Manifest) -> str | None:
+    """The same for the files that are no artifacts: generated code and recorded answers."""
+    for name, digest in manifest.beside.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if sha256_of(folder / name) != digest:
+            return f"{name} is not the file that was published"
+    return None
+
+
+def unknown_files(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Paths of files that would enter the app with the others, and that the manifest does not know."""
+    known = {file for entry in manifest.artifacts for file in files_of(folder / entry.file)}
+    known |= {folder / path for path in manifest.generated}
+    found = (path for kind in KINDS for path in sorted((folder / kind).rglob("*")))
+    return (path.relative_to(folder).as_posix() for path in found if path.is_file() and path not in known)
