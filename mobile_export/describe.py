@@ -1,20 +1,19 @@
 """What was built, as a manifest."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from mobile_export.artifact_files import artifact_hash, sha256_of
+from mobile_export.artifact_files import artifact_hash
 from mobile_export.data_checks import Finding
 from mobile_export.manifest import (
-    GOLDEN,
-    REQUIRED_OPERATORS,
     AppEntry,
     ArtifactEntry,
     CheckEntry,
     EdgeEntry,
     Manifest,
+    Preparation,
     PreprocessingEntry,
     ReadingEntry,
     SchemeEntry,
@@ -47,44 +46,45 @@ class Made:
 
 def describe(
     planned: Plan,
-    ready: Prepared,
-    findings: Sequence[Finding],
-    stage: Path,
-    wanted: Sequence[Artifact],
-    made: Mapping[str, Made],
-    kept: Sequence[ArtifactEntry],
-    gate: Literal["closed", "warn"],
+    entries: Sequence[ArtifactEntry],
+    preparation: Preparation,
+    golden: bytes,
+    required_operators: bytes | None,
 ) -> Manifest:
-    """The manifest of a staged folder.
+    """The manifest of a folder, without what is generated from it.
 
     Args:
-        stage: holds the files of `wanted`, and what lies beside the manifest.
-        findings: what is suspicious about the data.
-        wanted, made: what was built now, by name.
-        kept: entries of what was published before and stays.
-        gate: `warn` when files that missed a limit may be published, marked.
+        entries: of all its artifacts, in the order of the target.
+        golden, required_operators: what lies beside the manifest.
     """
     target, about = planned.target, planned.about
-    entries = [_entry(planned, artifact, stage, made[artifact.name]) for artifact in wanted]
-    order = [artifact.name for artifact in target.artifacts]
-    required = stage / REQUIRED_OPERATORS
-    missed = any(not one.measured.passed for one in made.values())
+    missed = not all(check.passed for entry in entries for check in entry.checks)
     return Manifest(
         target=target.name,
         platform=target.platform,
         version=about.version,
-        gate=gate if missed else "closed",
-        source=SourceEntry(form=ready.form, files=planned.source, notes=ready.notes),
+        gate="warn" if missed else "closed",
+        source=SourceEntry(form=preparation.form, files=planned.source, notes=preparation.notes),
         data=planned.data,
-        warnings=tuple(map(str, findings)),
+        warnings=preparation.warnings,
         preprocessing={name: _preprocessing(how) for name, how in target.model.preprocessing.items()},
         labels=dict(about.labels),
-        transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
-        artifacts=tuple(sorted([*entries, *kept], key=lambda entry: order.index(entry.name))),
+        transforms=preparation.transforms,
+        artifacts=tuple(entries),
         app=describe_app(target),
-        golden=sha256_of(stage / GOLDEN),
-        required_operators=sha256_of(required) if required.exists() else None,
+        golden=hashlib.sha256(golden).hexdigest(),
+        required_operators=None if required_operators is None else hashlib.sha256(required_operators).hexdigest(),
         versions=planned.versions,
+    )
+
+
+def describe_preparation(ready: Prepared, findings: Sequence[Finding]) -> Preparation:
+    """What was found before any file was written; `findings` are what is suspicious about the data."""
+    return Preparation(
+        form=ready.form,
+        notes=ready.notes,
+        warnings=tuple(map(str, findings)),
+        transforms=tuple(TransformEntry(**vars(step)) for step in ready.transforms),
     )
 
 
@@ -93,10 +93,11 @@ def describe_app(target: Target) -> AppEntry | None:
     if target.app is None:
         return None
     named = target.app.class_name or "".join(map(str.capitalize, target.name.split("_")))
-    return AppEntry(class_name=named, kotlin_package=target.app.kotlin_package, swift_module=target.app.swift_module)
+    return AppEntry(**{**dict(target.app), "class_name": named})
 
 
-def _entry(planned: Plan, artifact: Artifact, stage: Path, made: Made) -> ArtifactEntry:
+def describe_artifact(planned: Plan, artifact: Artifact, stage: Path, made: Made) -> ArtifactEntry:
+    """The entry of a file that was built now, and lies in `stage`."""
     found, searched = made.measured, made.found
     scheme = searched.scheme if searched else scheme_of(artifact)
     file = file_of(planned.target, artifact)

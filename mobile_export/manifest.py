@@ -175,6 +175,9 @@ class AppEntry(_Entry):
     class_name: str
     kotlin_package: str | None = None
     swift_module: str | None = None
+    litert: tuple[Literal["compiled_model", "interpreter"], ...] = Field(
+        ("compiled_model", "interpreter"), description="LiteRT's classes that the Kotlin class has adapters for."
+    )
 
 
 class TransformEntry(_Entry):
@@ -184,6 +187,15 @@ class TransformEntry(_Entry):
     nodes_before: int
     nodes_after: int
     difference: float | None
+
+
+class Preparation(_Entry):
+    """What was found of the model and the data before any file was written."""
+
+    form: str
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    transforms: tuple[TransformEntry, ...]
 
 
 class PreprocessingEntry(_Entry):
@@ -228,6 +240,12 @@ class Manifest(_Entry):
     versions: dict[str, str] = Field(description="Tools that shaped the bytes.")
 
     @property
+    def preparation(self) -> Preparation:
+        """What all files of the folder are built on."""
+        source = self.source
+        return Preparation(form=source.form, notes=source.notes, warnings=self.warnings, transforms=self.transforms)
+
+    @property
     def beside(self) -> dict[str, str]:
         """Files of the published folder that are no artifacts, by their path in it, and their sha256."""
         needed = {} if self.required_operators is None else {REQUIRED_OPERATORS: self.required_operators}
@@ -245,7 +263,15 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         ModelError: it is missing or damaged.
     """
-    path = folder / FILE_NAME
+    return read_manifest(folder / FILE_NAME)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest from wherever it was copied to.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -559,6 +559,11 @@ class App(_Strict):
     swift_module: str | None = Field(
         None, description='Module of the Swift class, such as "DigitsModel". Without it, no Swift is written.'
     )
+    litert: tuple[Literal["compiled_model", "interpreter"], ...] = Field(
+        ("compiled_model", "interpreter"),
+        description="Which of LiteRT's classes the Android app links, the one that runs .tflite files first.",
+        json_schema_extra={"minItems": 1, "uniqueItems": True},
+    )
 
     @field_validator("class_name", "swift_module")
     @classmethod
@@ -566,6 +571,13 @@ class App(_Strict):
         if name is not None and not _TYPE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a class; use letters and digits, an upper-case letter first")
         return name
+
+    @field_validator("litert")
+    @classmethod
+    def _check_litert(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if not classes or len(set(classes)) < len(classes):
+            raise ValueError("name compiled_model, interpreter, or both")
+        return classes
 
     @field_validator("kotlin_package")
     @classmethod

@@ -4,17 +4,22 @@ All of it is a function of the manifest and the recorded answers.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mobile_export.apps.interface import Interface, interface_of
+from mobile_export.apps.kotlin import Kotlin
 from mobile_export.apps.language import Language
+from mobile_export.apps.swift import Swift
 from mobile_export.apps.vectors import golden_vectors
 from mobile_export.manifest import Manifest
-from mobile_export.samples import Samples
 
-LANGUAGES: Mapping[str, Language] = {}
+if TYPE_CHECKING:  # the core install, which has commands in this package, cannot import it
+    from mobile_export.samples import Samples
+
+LANGUAGES: Mapping[str, Language] = {"kotlin": Kotlin(), "swift": Swift()}
 
 
-def generate(manifest: Manifest, golden: Samples) -> dict[str, bytes]:
+def generate(manifest: Manifest, golden: "Samples") -> dict[str, bytes]:
     """Everything that is generated for a published target, by its path in the folder; nothing without an `[app]`.
 
     Raises:
@@ -31,6 +36,6 @@ def _sources(interface: Interface) -> dict[str, bytes]:
     return {path: text.encode() for language in wanted for path, text in language.generate(interface).items()}
 
 
-def _vectors(interface: Interface, golden: Samples) -> dict[str, bytes]:
+def _vectors(interface: Interface, golden: "Samples") -> dict[str, bytes]:
     found = {variant.vectors: golden_vectors(interface, variant, golden) for variant in interface.variants}
     return {path: vectors for path, vectors in found.items() if vectors is not None}

@@ -79,6 +79,7 @@ class Interface:
 
     Attributes:
         kotlin_package, swift_module: where the class goes; None where that language is not wanted.
+        litert: which of LiteRT's classes an Android app has, `compiled_model` and `interpreter`, the first the default.
     """
 
     target: str
@@ -86,6 +87,7 @@ class Interface:
     version: str
     kotlin_package: str | None
     swift_module: str | None
+    litert: tuple[str, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     variants: tuple[Variant, ...]
@@ -115,6 +117,7 @@ def interface_of(manifest: Manifest) -> Interface:
         manifest.version,
         app.kotlin_package,
         app.swift_module,
+        app.litert,
         inputs,
         outputs,
         tuple(_variant(entry, inputs, outputs) for entry in entries),

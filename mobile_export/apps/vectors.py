@@ -11,16 +11,20 @@ Little endian, and nothing but numbers:
 Inputs are raw, as the app hands them to the class; outputs are real values, as the class hands them back.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mobile_export.apps.interface import Interface, Port, Variant
-from mobile_export.samples import Samples
-from mobile_export.tensors import Array
+
+if TYPE_CHECKING:  # see the package
+    from mobile_export.samples import Samples
+    from mobile_export.tensors import Array
 
 MAGIC = b"MXGOLD\x00\x01"
 
 
-def golden_vectors(interface: Interface, variant: Variant, golden: Samples) -> bytes | None:
+def golden_vectors(interface: Interface, variant: Variant, golden: "Samples") -> bytes | None:
     """The vectors of one file; None where its answers could not be recorded, or not one a run.
 
     Args:
@@ -43,7 +47,7 @@ def golden_vectors(interface: Interface, variant: Variant, golden: Samples) -> b
     return b"".join(parts)
 
 
-def _runs(port: Port, samples: Array) -> list[Array]:
+def _runs(port: Port, samples: "Array") -> "list[Array]":
     """The recorded samples as whole tensors of a port: a fixed batch is filled up with the last sample."""
     dtype = np.dtype(port.dtype).newbyteorder("<")
     whole = samples.ndim == len(port.shape) + 1
