@@ -5,32 +5,41 @@ make       prepare, then write every format beside the reference answers, then m
 publish    all or nothing, with a manifest of what lies there
 """
 
+import contextlib
+import hashlib
+import io
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from mobile_export import workers
 from mobile_export.apps import generate
-from mobile_export.artifact_files import artifact_hash, files_of, sha256_of
+from mobile_export.artifact_cache import ArtifactCache, Finished
+from mobile_export.artifact_files import files_of, sha256_of
 from mobile_export.cache import cache_folder
 from mobile_export.data_checks import Finding
-from mobile_export.describe import Made, describe, describe_app
+from mobile_export.describe import Made, describe, describe_artifact, describe_preparation
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
 from mobile_export.executors import open_crew, scheduler
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
-from mobile_export.kernels.published import has_header, save_header
-from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest, load_manifest
-from mobile_export.pipeline import Measured, Prepared, measure, measure_latency, prepare, refer, write
+from mobile_export.kernels.published import save_header
+from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest
+from mobile_export.pipeline import Prepared, measure, measure_latency, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
-from mobile_export.publish import publish, staging
-from mobile_export.samples import Samples, load_samples, save_samples
+from mobile_export.publish import alone, publish, staging
+from mobile_export.reuse import is_whole, kept, published_in, restored
+from mobile_export.samples import Samples, save_samples
 from mobile_export.search.bench import Job
 from mobile_export.search.find import Found, find
 from mobile_export.search.journal import open_journal
 from mobile_export.target import AUTO, Artifact, Target
+
+_WORTH_TELLING = 0.5
+"""Seconds of waiting."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class Options:
         out: where published folders go.
         artifact: build this one alone; the others stay where their keys are current.
         jobs: workers at once.
-        cache: whether published files with current keys are kept as they are.
+        cache: whether files with current keys are taken as they are, published ones and those in the store.
+        store: built artifacts of earlier builds, and where those of this one go.
         gate: `warn` publishes what missed a limit, marked as such.
         executor: where files of a search are tried, such as `dask://10.0.0.7:8786`; default: workers here.
         watcher: is told how far the build is.
@@ -51,6 +61,7 @@ class Options:
     artifact: str | None = None
     jobs: int = field(default_factory=workers.default_jobs)
     cache: bool = True
+    store: ArtifactCache | None = None
     gate: Literal["closed", "warn"] = "closed"
     executor: str | None = None
     watcher: workers.Watcher | None = None
@@ -65,6 +76,7 @@ class Outcome:
     folder: Path | None = None
     manifest: Manifest | None = None
     error: ExportError | None = None
+    planned: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -89,63 +101,75 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
         grounds: dict[str, Ground] = {}
         for path, target in load_targets(paths, options.artifact):
             try:
-                outcomes.append(_build(plan(path, target), options, Path(work), grounds))
+                planned = plan(path, target)
+                with _alone(target, options):
+                    outcomes.append(_build(planned, options, Path(work), grounds))
             except ExportError as error:
                 outcomes.append(Outcome(target.name, "failed", error=error))
     return outcomes
 
 
+@contextlib.contextmanager
+def _alone(target: Target, options: Options) -> Iterator[None]:
+    """The only build of this target into this folder; who waits for another is told."""
+    begun, waited = time.monotonic(), f"{target.name}: wait for another build of it"
+
+    def waiting() -> None:
+        if options.watcher is not None:
+            options.watcher.busy([waited])
+
+    with alone(options.out, target.name, waiting):
+        if options.watcher is not None and time.monotonic() - begun > _WORTH_TELLING:
+            options.watcher.done(waited, time.monotonic() - begun)
+        yield
+
+
 def _build(planned: Plan, options: Options, work: Path, grounds: dict[str, Ground]) -> Outcome:
-    target = planned.target
-    published = _published(options.out / target.name)
-    current = _current(planned, published, options)
-    wanted = [a for a in target.artifacts if a.name not in current and options.artifact in (None, a.name)]
-    if not wanted and published is not None and {a.name for a in published.artifacts} == set(current):
-        return _generate_again(target, published, options.out)
-    _refuse_foreign(options.out / target.name)
+    target, folder = planned.target, options.out / planned.target.name
+    asked = [a for a in target.artifacts if options.artifact in (None, a.name)]
+    published = published_in(folder)
+    old = kept(planned, published, folder, () if options.cache else [a.name for a in asked])
+    wanted = [a for a in asked if a.name not in old]
+    _refuse_foreign(folder)
     with staging(options.out, target.name) as stage:
-        ground = _prepare(planned, options, work, grounds)
-        made = _make(planned, wanted, ground, stage, options)
-        kept = [entry for entry in published.artifacts if entry.name in current] if published else []
-        golden = _golden([one.measured for one in made.values()], kept, options.out / target.name)
-        save_samples(stage / GOLDEN, golden)
-        _save_required_operators([stage / file_of(target, a) for a in wanted], kept, options, target.name, stage)
-        manifest = _with_generated(
-            describe(planned, ground.ready, ground.findings, stage, wanted, made, kept, options.gate), golden, stage
-        )
-        failed = [name for name, one in made.items() if not one.measured.passed]
+        cached = _restored(planned, wanted, stage, options)
+        made = _made(planned, [a for a in wanted if a.name not in cached], stage, options, work, grounds)
+        found = old | cached | made
+        done = [found[artifact.name] for artifact in target.artifacts if artifact.name in found]
+        listed = _required_operators(published, folder, [one.entry for one in done], old, stage, options)
+        golden = {name: array for one in done for name, array in one.golden.items()}
+        manifest, beside = _described(planned, done, golden, listed)
+        if manifest == published and not wanted and is_whole(folder, published):
+            return Outcome(target.name, "current", folder, manifest, planned=planned)
+        failed = [one.entry.name for one in done if one.missed]
         if failed and options.gate == "closed":
             return Outcome(target.name, "failed", None, manifest, _refusal(failed))
-        for entry in kept:
-            _copy(options.out / target.name / entry.file, stage / entry.file)
+        for one in old.values():
+            _copy(folder / one.entry.file, stage / one.entry.file)
+        _write(stage, beside)
         manifest.save(stage)
         save_header(manifest, stage)
-        return Outcome(target.name, "published", publish(stage, options.out, target.name), manifest)
+        publish(stage, options.out, target.name)
+        return Outcome(target.name, "published", folder, manifest, planned=planned)
 
 
-def _generate_again(target: Target, published: Manifest, out: Path) -> Outcome:
-    """What is left to do where every file is current: the app's code may be wanted otherwise."""
-    folder = out / target.name
-    golden = load_samples(folder / GOLDEN)
-    wanted = published.model_copy(update={"app": describe_app(target)})
-    with staging(out, target.name) as stage:
-        manifest = _with_generated(wanted, golden, stage)
-        if manifest == published:
-            return Outcome(target.name, "current", folder, published)
-        for path in (*(entry.file for entry in published.artifacts), *set(published.beside) - set(published.generated)):
-            _copy(folder / path, stage / path)
-        manifest.save(stage)
-        save_header(manifest, stage)
-        return Outcome(target.name, "published", publish(stage, out, target.name), manifest)
+def _described(
+    planned: Plan, done: Sequence[Finished], golden: Samples, listed: bytes | None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of what is done, and the files beside it."""
+    recorded = io.BytesIO()
+    save_samples(recorded, dict(sorted(golden.items())))
+    described = describe(planned, [one.entry for one in done], done[0].preparation, recorded.getvalue(), listed)
+    generated = generate(described, golden)
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in generated.items()}
+    beside = generated | {GOLDEN: recorded.getvalue()} | ({} if listed is None else {REQUIRED_OPERATORS: listed})
+    return described.model_copy(update={"generated": digests}), beside
 
 
-def _with_generated(manifest: Manifest, golden: Samples, stage: Path) -> Manifest:
-    """The manifest with all that is generated from it, which is written to the stage."""
-    files = generate(manifest, golden)
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, content in files.items():
-        (stage / path).parent.mkdir(parents=True, exist_ok=True)
-        (stage / path).write_bytes(content)
-    return manifest.model_copy(update={"generated": {path: sha256_of(stage / path) for path in files}})
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def _refusal(failed: Sequence[str]) -> CheckFailed:
@@ -160,35 +184,46 @@ def _refuse_foreign(final: Path) -> None:
         )
 
 
-def _published(folder: Path) -> Manifest | None:
-    """What lies in `folder`; None when nothing does, or nothing that can be understood and so kept."""
-    try:
-        return load_manifest(folder)
-    except ModelError:
-        return None
+def _restored(planned: Plan, wanted: Sequence[Artifact], stage: Path, options: Options) -> dict[str, Finished]:
+    """Artifacts that are in the cache, where it may be used."""
+    store = _store(planned, options)
+    if store is None:
+        return {}
+    begun = time.monotonic()
+    found = restored(planned, wanted, stage, store)
+    if found and options.watcher is not None:
+        options.watcher.done(f"{planned.target.name}: {', '.join(found)} from the cache", time.monotonic() - begun)
+    return found
 
 
-def _current(planned: Plan, published: Manifest | None, options: Options) -> set[str]:
-    """Published artifacts whose keys and bytes are those of this build; none where keys do not know the data."""
-    folder = options.out / planned.target.name
-    if planned.generates or published is None:
-        return set()
-    if published.gate == "warn" or published.platform != planned.target.platform:
-        return set()
-    beside = published.beside.items()
-    if not all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in beside):
-        return set()
-    if not has_header(published, folder):
-        return set()
-    rebuilt = {options.artifact} if options.artifact else set(planned.keys)
-    return {
-        entry.name
-        for entry in published.artifacts
-        if planned.keys.get(entry.name) == entry.key
-        and (options.cache or entry.name not in rebuilt)
-        and (folder / entry.file).exists()
-        and artifact_hash(folder / entry.file) == entry.sha256
+def _made(
+    planned: Plan,
+    wanted: Sequence[Artifact],
+    stage: Path,
+    options: Options,
+    work: Path,
+    grounds: dict[str, Ground],
+) -> dict[str, Finished]:
+    """Artifacts that are built now, in the stage; the cache gets each that misses no limit, whatever others do."""
+    if not wanted:
+        return {}
+    ground = _prepare(planned, options, work, grounds)
+    preparation = describe_preparation(ground.ready, ground.findings)
+    made = _make(planned, wanted, ground, stage, options)
+    found = {
+        a.name: Finished(describe_artifact(planned, a, stage, made[a.name]), made[a.name].measured.golden, preparation)
+        for a in wanted
     }
+    store = _store(planned, options)
+    if store is not None:
+        for one in found.values():
+            store.add(one, stage / one.entry.file)
+    return found
+
+
+def _store(planned: Plan, options: Options) -> ArtifactCache | None:
+    """The cache, where it may be used; what samples code makes is in no key."""
+    return options.store if options.cache and not planned.generates else None
 
 
 def _prepare(planned: Plan, options: Options, work: Path, grounds: dict[str, Ground]) -> Ground:
@@ -280,28 +315,26 @@ def _run(tasks: Sequence[workers.Task], options: Options) -> list[Any]:
     return workers.run(tasks, options.jobs, options.watcher)
 
 
-def _golden(measured: Sequence[Measured], kept: Sequence[ArtifactEntry], folder: Path) -> Samples:
-    """Recorded inputs and answers; those of kept artifacts come from what was published."""
-    golden: Samples = {}
-    if kept:
-        prefixes = ("inputs/", "raw/", *(f"answers/{entry.name}/" for entry in kept))
-        recorded = load_samples(folder / GOLDEN)
-        golden |= {name: array for name, array in recorded.items() if name.startswith(prefixes)}
-    for found in measured:
-        golden |= found.golden
-    return dict(sorted(golden.items()))
-
-
-def _save_required_operators(
-    files: Sequence[Path], kept: Sequence[ArtifactEntry], options: Options, target: str, stage: Path
-) -> None:
-    """Write down what all .ort files of the target need of ONNX Runtime; nothing where there are none."""
-    all_files = [*files, *(options.out / target / entry.file for entry in kept)]
-    listed = [file for file in all_files if file.suffix == FORMATS["ort"].suffix]
-    if listed:
-        listing = workers.Task(f"{target}: list the operators of .ort files", required_operators, (listed,))
-        (text,) = _run([listing], options)
-        (stage / REQUIRED_OPERATORS).write_text(text, encoding="utf-8", newline="\n")
+def _required_operators(
+    published: Manifest | None,
+    folder: Path,
+    entries: Sequence[ArtifactEntry],
+    old: Container[str],
+    stage: Path,
+    options: Options,
+) -> bytes | None:
+    """What all .ort files need of ONNX Runtime; None where there are none."""
+    suffix = FORMATS["ort"].suffix
+    listed = [entry for entry in entries if entry.file.endswith(suffix)]
+    if not listed:
+        return None
+    known = folder / REQUIRED_OPERATORS
+    before = [entry for entry in published.artifacts if entry.file.endswith(suffix)] if published else []
+    if listed == before and published and known.is_file() and sha256_of(known) == published.required_operators:
+        return known.read_bytes()
+    files = [(folder if entry.name in old else stage) / entry.file for entry in listed]
+    (text,) = _run([workers.Task("list the operators of .ort files", required_operators, (files,))], options)
+    return str(text).encode()
 
 
 def _copy(old: Path, new: Path) -> None:

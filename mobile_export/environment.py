@@ -17,7 +17,7 @@ CONVERT = (
     "rapidfuzz",
 )
 """Packages of the `convert` extra."""
-CORE = ("numpy", "pydantic", "rich", "typer")
+CORE = ("filelock", "numpy", "pydantic", "rich", "typer")
 
 
 @dataclass(frozen=True)

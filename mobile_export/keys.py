@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobile_export.artifact_files import sha256_of
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, v1_files
+from mobile_export.digests import known_sha256
 from mobile_export.errors import ModelError
 from mobile_export.target import Artifact, Target
 
@@ -44,7 +44,7 @@ def source_hashes(files: Sequence[Path]) -> dict[str, str]:
             f"{whole[0]}: the model's files take {size} bytes, more than any model for a phone; name another"
         )
     folder = Path(os.path.commonpath([path.parent for path in whole]))
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in whole}
+    return {path.relative_to(folder).as_posix(): known_sha256(path) for path in whole}
 
 
 def file_hashes(target: Target) -> dict[str, str]:
@@ -53,14 +53,27 @@ def file_hashes(target: Target) -> dict[str, str]:
     Raises:
         ModelError: one cannot be read.
     """
-    runtimes = {f"kernels for {a.name}": a.kernels for a in target.artifacts if a.kernels is not None}
+    return {role: known_sha256(path) for role, path in named_files(target).items()}
+
+
+def named_files(target: Target) -> dict[str, Path]:
+    """The files that the target names besides the model and its data, by their roles.
+
+    Raises:
+        ModelError: a checkpoint is missing.
+    """
+    runtimes = {_kernels_role(a.name): a.kernels for a in target.artifacts if a.kernels is not None}
     labels = {f"labels of {output}": path for output, path in target.model.labels.items()}
     passes = {
         role + suffix: file
         for role, path in target.transforms.passes.files.items()
         for suffix, file in _files_named(path).items()
     }
-    return {role: sha256_of(path) for role, path in (labels | runtimes | passes).items()}
+    return labels | runtimes | passes
+
+
+def _kernels_role(artifact: str) -> str:
+    return f"kernels for {artifact}"
 
 
 def _files_named(path: Path) -> dict[str, Path]:
@@ -88,11 +101,17 @@ def code_version() -> str:
     """Our version, with a hash of our own files: a change in the code or its lists is a change in what it builds."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(path for path in root.rglob("[!.]*") if path.is_file() and path.parent.name != "__pycache__"):
+    for path in own_files():
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     from mobile_export import __version__
 
     return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+def own_files() -> list[Path]:
+    """All files that came with us: code and lists."""
+    paths = Path(__file__).parent.rglob("[!.]*")
+    return sorted(path for path in paths if path.is_file() and path.parent.name != "__pycache__")
 
 
 def artifact_key(
@@ -103,9 +122,10 @@ def artifact_key(
     Paths do not count (but in the text of transforms), contents do; limits count, since a published file has passed
     them.
     """
+    others = {_kernels_role(other.name) for other in target.artifacts if other.name != artifact.name}
     relevant: dict[str, Any] = {
         "source": dict(source),
-        "data": dict(data),
+        "data": {role: digest for role, digest in data.items() if role not in others},
         "versions": dict(tools),
         "model": target.model.model_dump(mode="json", exclude=_PATHS),
         "sampling": target.data.model_dump(mode="json", exclude={"calibration": _SOURCE, "evaluation": _SOURCE}),

@@ -1,18 +1,21 @@
 """What is to be built: targets read and checked, and everything hashed that could change an output."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mobile_export import keys
-from mobile_export.artifact_files import sha256_of
 from mobile_export.data import content_hash, reader_of
 from mobile_export.data_checks import DATA_CHECKS
+from mobile_export.digests import known_sha256
 from mobile_export.errors import TargetError
-from mobile_export.formats import FORMATS, QUANTIZABLE, Request
+from mobile_export.formats import FORMATS, QUANTIZABLE, About, Request
 from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
+from mobile_export.labels import read_labels
 from mobile_export.metrics import METRIC_PARAMETERS, make_metric
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
@@ -49,6 +52,23 @@ class Plan:
         """Whether code of the user makes samples: keys know its text, and not what it reads or draws."""
         data = self.target.data
         return any(isinstance(each.source, UserCode) for each in (data.calibration, data.evaluation) if each)
+
+    @property
+    def version(self) -> str:
+        """Of the model; one that was given none has the same whenever its files are the same."""
+        listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.source.items()))
+        return self.target.model.version or hashlib.sha256(listing.encode()).hexdigest()[:12]
+
+    @cached_property
+    def about(self) -> About:
+        """What the files say of the model; read once, so that all of them say the same.
+
+        Raises:
+            ModelError: a file of labels cannot be read.
+        """
+        model = self.target.model
+        labels = {output: read_labels(file) for output, file in model.labels.items()}
+        return About(self.version, labels, model.preprocessing)
 
 
 def choices() -> Choices:
@@ -179,7 +199,7 @@ def _data_hashes(target: Target) -> dict[str, str]:
     roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
     hashes = {role: content_hash(source) for role, source in roles.items() if source is not None}
     code = target.data.evaluation.metric.code if target.data.evaluation else None
-    files = {f"metric {file.name}": sha256_of(file) for file in (code_files(code) if code else ())}
+    files = {f"metric {file.name}": known_sha256(file) for file in (code_files(code) if code else ())}
     return hashes | files
 
 
@@ -199,13 +219,11 @@ def scheme_of(artifact: Artifact) -> Scheme:
     )
 
 
-def request_for(
-    artifact: Artifact, path: Path, labels: Mapping[str, Path] | None = None, scheme: Scheme | None = None
-) -> Request:
+def request_for(artifact: Artifact, path: Path, about: About | None = None, scheme: Scheme | None = None) -> Request:
     """What the artifact's format is asked to write to `path`.
 
     Args:
-        labels: as `Model` has them.
+        about: as `Plan` has it; default: the file says nothing of the model.
         scheme: what a search tries or has found; default: what the target says.
     """
     numbers = scheme or scheme_of(artifact)
@@ -219,6 +237,6 @@ def request_for(
         artifact.interface or allowed[0],
         allow_float_operators=allow_float,
         allow_select_tf_ops=artifact.allow_select_tf_ops,
-        labels=labels or {},
+        about=about or About(),
         scheme=numbers,
     )

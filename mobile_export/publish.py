@@ -1,20 +1,56 @@
-"""The output folder: built aside, then put in place whole."""
+"""The output folder: built by one at a time, aside, then put in place whole."""
 
 import contextlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mobile_export.errors import OutputError
 
+_LOCK = ".lock-"
 _STAGING = ".staging-"
 _RETIRED = ".retired-"
 
 
 @contextlib.contextmanager
+def alone(out: Path, name: str, waiting: Callable[[], object] = bool) -> Iterator[None]:
+    """Nobody else builds `out / name` meanwhile, whether on this machine or on one that shares the disk.
+
+    Another build that does is waited for; one that was killed holds nothing.
+
+    Args:
+        waiting: is called once, if there is somebody to wait for.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out / f"{_LOCK}{name}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            waiting()
+            lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
+    try:
+        yield
+    finally:
+        if os.name == "posix":  # whoever waits for a file that is gone makes another; Windows removes no open file
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextlib.contextmanager
 def staging(out: Path, name: str) -> Iterator[Path]:
     """An empty folder on the same disk as `out / name`; removed afterwards unless it was published.
+
+    To be used while `alone`: what other builds of that name left is finished or removed.
 
     Raises:
         OutputError: nothing can be written there.
@@ -22,6 +58,8 @@ def staging(out: Path, name: str) -> Iterator[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         _recover(out, name)
+        for stale in out.glob(f"{_STAGING}{name}-*"):
+            clear(stale)
         folder = Path(tempfile.mkdtemp(prefix=f"{_STAGING}{name}-", dir=out))
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
@@ -53,11 +91,12 @@ def publish(staged: Path, out: Path, name: str) -> Path:
         raise OutputError(
             f"{final}: cannot be replaced: {error.strerror}; close what uses it and build again"
         ) from error
-    _clear(retired)
+    clear(retired)
     return final
 
 
-def _clear(path: Path) -> None:
+def clear(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -69,6 +108,6 @@ def _recover(out: Path, name: str) -> None:
     retired = out / f"{_RETIRED}{name}"
     if retired.exists():
         if (out / name).exists():
-            _clear(retired)
+            clear(retired)
         else:
             retired.rename(out / name)

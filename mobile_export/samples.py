@@ -17,7 +17,7 @@ _INDEX = "samples.json"
 """In a mapped folder: by name, type and shape of each array; their files are numbered in that order."""
 
 
-def save_samples(path: Path, samples: Mapping[str, Array]) -> None:
+def save_samples(path: Path | BinaryIO, samples: Mapping[str, Array]) -> None:
     """Write an uncompressed `.npz`: same arrays, same bytes, whatever they are called."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in samples.items():

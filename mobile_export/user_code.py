@@ -37,21 +37,35 @@ def code_files(code: UserCode) -> list[Path]:
     Raises:
         ModelError: one of the files is no Python.
     """
-    found: dict[Path, None] = {}
+    return [path for path, there in _candidates(code).items() if there]
+
+
+def code_gaps(code: UserCode) -> list[Path]:
+    """Where a file would be imported if there were one, instead of an installed package.
+
+    Raises:
+        ModelError: one of the files is no Python.
+    """
+    return [path for path, there in _candidates(code).items() if not there]
+
+
+def _candidates(code: UserCode) -> dict[Path, bool]:
+    """Every file below the folder that would be imported, sorted, and whether it is there."""
+    found: dict[Path, bool] = {}
     todo = [code.module]
     while todo:
         for path in _files(code.folder, todo.pop()):
             if path not in found:
-                found[path] = None
-                todo += _imported(path, code.folder)
-    return sorted(found)
+                found[path] = path.is_file()
+                todo += _imported(path, code.folder) if found[path] else []
+    return dict(sorted(found.items()))
 
 
 def _files(folder: Path, module: str) -> list[Path]:
-    """Of `module` and of the packages that it is in, those files that are below `folder`."""
+    """Below `folder`: what may be the file of `module`, and those of the packages that it is in."""
     parts = module.split(".")
     packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [path for path in (*packages, folder.joinpath(*parts).with_suffix(".py")) if path.is_file()]
+    return [*packages, folder.joinpath(*parts).with_suffix(".py")]
 
 
 def _imported(path: Path, folder: Path) -> list[str]:

@@ -10,6 +10,22 @@ import pytest
 from tests.toolchains import NOT_RUN
 
 
+@pytest.fixture(autouse=True, scope="session")
+def shared_cache(tmp_path_factory) -> Iterator[None]:
+    """What fixtures of the session build is kept apart from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOBILE_EXPORT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    """A cache of each test's own: no test is answered by what another has built."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("MOBILE_EXPORT_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def control_flow() -> Iterator[None]:
     """Tests that ask TensorFlow for the control flow of version 1 leave it to the next as it was."""

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import cache
+from mobile_export import cache, places
 from mobile_export.errors import OutputError
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch) -> Path:
-    for name in (cache.VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    for name in (places.VARIABLE, "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
     return tmp_path
 
 
@@ -23,7 +24,6 @@ def home(tmp_path: Path, monkeypatch) -> Path:
         ("linux", {"XDG_CACHE_HOME": "kept"}, "kept/mobile-export"),
         ("linux", {"XDG_CACHE_HOME": ""}, ".cache/mobile-export"),
         ("darwin", {}, "Library/Caches/mobile-export"),
-        ("win32", {}, "AppData/Local/mobile-export"),
         ("win32", {"LOCALAPPDATA": "local"}, "local/mobile-export"),
         ("linux", {"MOBILE_EXPORT_CACHE": "here", "XDG_CACHE_HOME": "kept"}, "here"),
     ],
@@ -39,6 +39,6 @@ def test_the_platform_says_where(home: Path, monkeypatch, platform: str, variabl
 
 def test_a_file_in_its_way_is_named(home: Path, monkeypatch) -> None:
     (home / "file").write_text("")
-    monkeypatch.setenv(cache.VARIABLE, str(home / "file"))
+    monkeypatch.setenv(places.VARIABLE, str(home / "file"))
     with pytest.raises(OutputError, match=r"file/search: cannot be made .*; set MOBILE_EXPORT_CACHE"):
         cache.cache_folder("search")

@@ -8,21 +8,24 @@ from pathlib import Path
 import pytest
 
 from mobile_export import __version__
+from tests.published_folder import APP, published
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = """
-import json, sys, time
+import json, os, sys, time
+heavy = [
+    "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "litert_quantizer", "flatbuffers", "h5py",
+    "PIL", "distributed", "dask", "rapidfuzz", "tqdm",
+]
+if "CORE_INSTALL" in os.environ:
+    sys.modules.update(dict.fromkeys([*heavy, "google.protobuf", "ml_dtypes"]))  # none can be imported, then
 from mobile_export.cli import main
 code = 0
 try:
     main()
 except SystemExit as ended:
     code = ended.code
-heavy = [
-    "tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "litert_quantizer", "flatbuffers", "h5py",
-    "PIL", "distributed", "dask", "rapidfuzz", "tqdm",
-]
-found = {"code": code, "heavy": [name for name in heavy if name in sys.modules], "seconds": time.process_time()}
+found = {"code": code, "heavy": [name for name in heavy if sys.modules.get(name)], "seconds": time.process_time()}
 print("\\n" + json.dumps(found), file=sys.stderr)
 """
 
@@ -46,6 +49,10 @@ def command(*arguments: str) -> tuple[str, dict]:
         ("build no-such-target.toml", 2, ""),
         ("build pyproject.toml", 2, ""),  # no target: every key unknown
         ("verify tests", 3, ""),
+        ("verify --lock no-such.lock", 2, ""),
+        ("lock tests", 3, ""),
+        ("fetch --lock no-such.lock", 2, ""),
+        ("diff README.md README.md", 3, ""),
         ("run model.txt --data data.npz", 2, ""),
         ("freeze-graph --help", 0, "Turn the variables of a graph into constants"),
         ("freeze-graph --input_graph README.md", 2, ""),
@@ -61,6 +68,22 @@ def test_imports_nothing_heavy(arguments: str, code: int, printed: str) -> None:
 def test_the_schema_is_json_that_names_the_formats() -> None:
     schema = json.loads(command("schema")[0])
     assert {"tflite", "onnx"} <= set(schema["$defs"]["Artifact"]["properties"]["format"]["enum"])
+
+
+def test_locked_builds_need_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the core install, where none of it can be imported."""
+    monkeypatch.setenv("CORE_INSTALL", "1")
+    for version in ("old", "new"):
+        published(tmp_path / version, files={"digits": version.encode()}, app=APP)
+    lock, old, new = tmp_path / "app.lock", tmp_path / "old/android", tmp_path / "new/android"
+    for line in (
+        f"lock {old} --lock {lock} --copy-to {tmp_path / 'models'}",
+        f"fetch --lock {lock} --out {tmp_path / 'locked'}",
+        f"verify {tmp_path / 'locked'} --lock {lock}",
+        f"diff {tmp_path / 'models/android'} {new}",
+    ):
+        stdout, found = command(*line.split())
+        assert (found["code"] or 0, bool(stdout)) == (0, True), line
 
 
 def test_help_is_quick() -> None:

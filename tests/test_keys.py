@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export import keys
 from mobile_export.errors import ModelError
-from mobile_export.keys import LARGEST, code_version, file_hashes, source_hashes
+from mobile_export.keys import LARGEST, artifact_key, code_version, file_hashes, source_hashes
 from mobile_export.plan import choices
 from mobile_export.session import import_tensorflow
 from mobile_export.target import Target, load_target
@@ -82,3 +82,50 @@ def test_whatever_comes_with_the_package_is_of_its_version(
     monkeypatch.undo()
     code_version.cache_clear()
     assert code_version() == before, "what Python has compiled does not count"
+
+
+KEYED = """
+name = "t"
+[model]
+source = "m.pb"
+[[artifacts]]
+name = "a"
+format = "graphdef"
+[[artifacts]]
+name = "b"
+format = "graphdef"
+"""
+
+
+def key_of(folder: Path, text: str, data: dict[str, str] | None = None) -> str:
+    """Of the artifact `a`."""
+    (folder / "t.toml").write_text(text)
+    loaded = load_target(folder / "t.toml", choices())
+    return artifact_key(loaded, loaded.artifacts[0], {"m.pb": "1"}, data or {}, {"numpy": "2"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("[model]", '[app]\nclass_name = "T"\nkotlin_package = "com.example"\n[model]', True),
+        ('name = "t"', 'name = "u"', True),
+        ('name = "t"', 'name = "t"\nplatform = "ios"', True),
+        ('name = "b"', 'name = "b"\nlimits = { size = 9 }', True),
+        ('name = "b"\nformat = "graphdef"', 'name = "b"\nformat = "tflite"', True),
+        ('name = "b"', 'name = "b"\nkernels = "tensorflow-android-1.4.0"', True),
+        ('name = "a"', 'name = "a"\nlimits = { size = 9 }', False),
+        ('source = "m.pb"', 'source = "m.pb"\nversion = "3"', False),
+        ('source = "m.pb"', 'source = "m.pb"\noutputs = [{ name = "y" }]', False),
+        ("[model]", '[transforms]\npasses = "sort"\n[model]', False),
+        ("[model]", '[data]\naccept = ["amount"]\n[model]', False),
+    ],
+)
+def test_a_key_holds_what_could_change_its_file_and_no_more(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    assert (key_of(tmp_path, KEYED) == key_of(tmp_path, KEYED.replace(old, new))) is same
+
+
+def test_the_kernels_that_one_artifact_is_held_against_are_in_no_other_key(tmp_path: Path) -> None:
+    before = key_of(tmp_path, KEYED, {"calibration": "1"})
+    assert key_of(tmp_path, KEYED, {"calibration": "1", "kernels for b": "2"}) == before
+    assert key_of(tmp_path, KEYED, {"calibration": "1", "kernels for a": "2"}) != before
+    assert key_of(tmp_path, KEYED, {"calibration": "2"}) != before

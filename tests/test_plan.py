@@ -1,5 +1,6 @@
 """What is planned before anything heavy runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,30 @@ def test_a_search_stays_the_same_whatever_else_is_built_and_however_long_it_may_
     assert alone.versions.keys() < beside.versions.keys()
     assert alone.search_keys == beside.search_keys == longer.search_keys
     assert alone.keys["a"] == beside.keys["a"] != longer.keys["a"]
+
+
+def test_a_model_is_as_old_as_its_files_unless_it_has_a_version(folder: Path) -> None:
+    artifact = '{ name = "a", format = "tflite" }'
+    first = planned(folder, artifact)
+    assert re.fullmatch("[0-9a-f]{12}", first.version)
+    assert planned(folder, artifact.replace('"a"', '"b"')).version == first.version == first.about.version
+    given = planned(folder, artifact, data='model.version = "2.1"')
+    assert given.version == "2.1"
+    assert given.keys["a"] != first.keys["a"]
+    (folder / "m.pb").write_bytes(b"other")
+    assert planned(folder, artifact).version != first.version
+
+
+def test_files_say_what_the_target_knows_of_the_model(folder: Path) -> None:
+    (folder / "names.txt").write_text("cat\ndog\n")
+    known = (
+        'model.inputs = [{ name = "x", preprocessing = { scale = 0.5 } }, { name = "z" }]\n'
+        'model.outputs = [{ name = "y", labels = "names.txt" }, { name = "w" }]'
+    )
+    about = planned(folder, '{ name = "a", format = "tflite" }', data=known).about
+    assert about.labels == {"y": ("cat", "dog")}
+    assert {name: how.scale for name, how in about.preprocessing.items()} == {"x": 0.5}
+    assert about.files == {"y_labels.txt": b"cat\ndog\n"}
 
 
 @pytest.mark.parametrize(

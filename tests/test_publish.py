@@ -1,11 +1,15 @@
 """The output folder: all or nothing, and nothing else in it."""
 
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from mobile_export.errors import OutputError
-from mobile_export.publish import publish, staging
+from mobile_export.publish import alone, publish, staging
 
 
 def build(out: Path, content: str, name: str = "android") -> Path:
@@ -119,3 +123,72 @@ def test_what_stands_in_the_way_of_a_target_is_replaced_whatever_it_is(tmp_path:
     build(out, "new")
     build(out, "newer")
     assert tree(out) == {"android/assets/model": "newer"}
+
+
+def test_what_killed_builds_staged_is_removed(tmp_path: Path) -> None:
+    others = [tmp_path / ".staging-android_beta-x", tmp_path / ".staging-androidx"]
+    for folder in (tmp_path / ".staging-android-x", *others):
+        folder.mkdir()
+        (folder / "half").write_text("done")
+    build(tmp_path, "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["android", *(path.name for path in others)])
+
+
+def test_who_comes_second_waits(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    def second() -> None:
+        with alone(tmp_path, "android", lambda: events.append("waits")):
+            events.append("second")
+
+    with alone(tmp_path, "android", lambda: events.append("never")):
+        thread = threading.Thread(target=second)
+        thread.start()
+        while "waits" not in events:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        events.append("first")
+    thread.join(20)
+    assert events == ["waits", "first", "second"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_targets_are_not_waited_for(tmp_path: Path) -> None:
+    with alone(tmp_path, "android"), alone(tmp_path, "android_beta"), alone(tmp_path / "other", "android"):
+        pass
+
+
+COUNT = """
+import pathlib, sys, time
+from mobile_export.publish import alone
+out = pathlib.Path(sys.argv[1])
+for _ in range(20):
+    with alone(out, "android"):
+        count = int((out / "count").read_text())
+        time.sleep(0.002)
+        (out / "count").write_text(str(count + 1))
+"""
+
+
+def test_never_two_at_once(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+    running = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)]) for _ in range(4)]
+    assert [process.wait(60) for process in running] == [0] * 4
+    assert (tmp_path / "count").read_text() == "80"
+
+
+def test_who_was_killed_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        f"import time; from mobile_export.publish import *; from pathlib import Path; out = Path({str(tmp_path)!r})\n"
+    )
+    code += "with alone(out, 'android'), staging(out, 'android'): print('in', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        process.kill()
+    assert len(list(tmp_path.iterdir())) == 2
+    begun = time.monotonic()
+    with alone(tmp_path, "android"):
+        build(tmp_path, "new")
+    assert time.monotonic() - begun < 5
+    assert tree(tmp_path) == {"android/assets/model": "new"}

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from mobile_export.cli import building, classic, models, tools
+from mobile_export.cli import apps, building, caching, classic, locking, models, tools
 from mobile_export.cli.app import app, complain
 from mobile_export.errors import INTERRUPTED, ExportError
 
@@ -17,6 +17,13 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     building.demo,
     building.run,
     building.verify,
+    locking.lock,
+    locking.fetch,
+    locking.diff,
+    caching.cache,
+    apps.gradle,
+    apps.xcode,
+    apps.pack,
     models.explain,
     models.inspect,
     models.init,

@@ -1,14 +1,21 @@
 """Targets in, published files out; and published files looked at again."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from mobile_export.cli.app import Format, Jobs, Out, Progress, Targets, complain, console, need, print_json, warn
-from mobile_export.errors import CheckFailed
+from mobile_export.cli.locking import OnlyKinds, OnlyTargets, verify_locked
+from mobile_export.errors import CheckFailed, TargetError
+from mobile_export.lock import FETCHED
+from mobile_export.places import cache_root
+from mobile_export.pruning import prune, size_limit
 
 if TYPE_CHECKING:
+    from mobile_export.artifact_cache import ArtifactCache
     from mobile_export.build import Outcome
     from mobile_export.manifest import Manifest
 
@@ -18,6 +25,12 @@ def build(
     out: Out = Path("out"),
     artifact: Annotated[str | None, typer.Option(help="Build this artifact alone.")] = None,
     jobs: Jobs = 0,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER_OR_URL", help="Where built files are kept and looked for; default: your own cache."
+        ),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Build even what is current.")] = False,
     gate: Annotated[
         Literal["closed", "warn"], typer.Option(help="warn: publish what missed a limit, marked.")
@@ -25,16 +38,89 @@ def build(
     executor: Annotated[
         str | None, typer.Option(help="Where searches try files: dask://HOST:PORT. Default: workers here.")
     ] = None,
+    depfile: Annotated[
+        Path | None, typer.Option(help="Write there, as Make has it, which files the published ones depend on.")
+    ] = None,
+    print_inputs: Annotated[
+        bool, typer.Option("--print-inputs", help="Print every file that is read, and build nothing.")
+    ] = False,
+    print_outputs: Annotated[
+        bool, typer.Option("--print-outputs", help="Print every file that is published, and build nothing.")
+    ] = False,
     output: Format = "text",
 ) -> None:
     """Build, check and publish every artifact of the targets."""
-    from mobile_export.build import Options, build
-    from mobile_export.workers import default_jobs
-
+    if print_inputs or print_outputs:
+        _print_files(targets, out, print_inputs, print_outputs)
+        return
+    store = _store(cache)
     with Progress() as progress:
-        options = Options(out, artifact, jobs or default_jobs(), not no_cache, gate, executor, progress)
+        from mobile_export.build import Options, build
+        from mobile_export.workers import default_jobs
+
+        options = Options(out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress)
         outcomes = build(targets, options)
+    if store.trouble is not None:
+        warn(f"the cache cannot be used: {store.trouble}")
+    if store.added and cache is None:
+        prune(Path(cache_root()), size_limit())
+    if depfile is not None and not any(outcome.error for outcome in outcomes):
+        _write_depfile(depfile, targets, out)
+    if output == "text" and not no_cache and store.trouble is None:
+        _remember(outcomes, depfile)
     _report(outcomes, output)
+
+
+def _store(address: str | None) -> "ArtifactCache":
+    """Where built files are kept: the user's own cache, or what `--cache` names."""
+    from mobile_export.artifact_cache import ArtifactCache
+    from mobile_export.stores import open_store
+
+    size_limit()  # a wrong one is said before work of minutes
+    return ArtifactCache(open_store(cache_root() if address is None else address))
+
+
+def _print_files(targets: Sequence[Path], out: Path, inputs: bool, outputs: bool) -> None:
+    from mobile_export.depfile import shown
+    from mobile_export.outputs import outputs_of
+    from mobile_export.plan import load_targets
+    from mobile_export.reads import reads_of
+
+    loaded = load_targets(targets)
+    read = [file for path, target in loaded for file in reads_of(path, target).files] if inputs else []
+    published = [file for _, target in loaded for file in outputs_of(target, out.absolute())] if outputs else []
+    for path in shown([*read, *published]):
+        print(path)
+
+
+def _write_depfile(path: Path, targets: Sequence[Path], out: Path) -> None:
+    from mobile_export.atomic import replacing
+    from mobile_export.depfile import depfile, shown
+    from mobile_export.plan import load_targets
+    from mobile_export.reads import reads_of
+
+    loaded = load_targets(targets)
+    read = [file for path, target in loaded for file in reads_of(path, target).files]
+    folders = [(out / target.name).absolute() for _, target in loaded]
+    published = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    with replacing(path) as file:
+        file.write(depfile(shown(published), shown(read)).encode())
+
+
+def _remember(outcomes: Sequence["Outcome"], depfile: Path | None) -> None:
+    """Let the next run of this command be answered from a record; other commands that build have none."""
+    if sys.argv[1:2] == ["build"]:
+        from mobile_export.record import record
+
+        lines = [("out", _current_line(outcome)) for outcome in outcomes]
+        warnings = [f"warning: {text}" for each in outcomes if each.manifest for text in _warnings_of(each.manifest)]
+        more = [] if depfile is None else [depfile]
+        record(sys.argv[1:], outcomes, [*lines, *(("err", warning) for warning in warnings)], more)
+
+
+def _current_line(outcome: "Outcome") -> str:
+    count = len(outcome.manifest.artifacts) if outcome.manifest else 0
+    return f"{outcome.target}: current in {outcome.folder} ({count} {'artifact' if count == 1 else 'artifacts'})"
 
 
 def demo(
@@ -72,12 +158,28 @@ def run(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A published folder, or the folder of several.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help=f"A published folder, or the folder of several; with --lock, what fetch filled ({FETCHED})."
+        ),
+    ] = None,
+    lock: Annotated[
+        Path | None, typer.Option(help="Check against this lock file instead: hashes alone, nothing is run.")
+    ] = None,
+    targets: OnlyTargets = None,
+    kinds: OnlyKinds = None,
     jobs: Jobs = 0,
     output: Format = "text",
 ) -> None:
     """Check that published files match their manifest and still give the recorded answers."""
-    from mobile_export.verify import published_folders, verify
+    if lock is not None:
+        verify_locked(folder or Path(FETCHED), lock, targets, kinds, output)
+        return
+    if folder is None or targets or kinds:
+        raise TargetError("name a published folder; or --lock FILE, to which --target and --kind belong")
+    from mobile_export.integrity import published_folders
+    from mobile_export.verify import verify
     from mobile_export.workers import default_jobs
 
     found = [finding for each in published_folders(folder) for finding in verify(each, jobs or default_jobs())]
@@ -103,21 +205,19 @@ def _report(outcomes: list["Outcome"], output: str) -> NoReturn:
         if outcome.error is not None:
             complain(f"{outcome.target}: {outcome.error}")
         elif outcome.manifest is not None:
-            _warn_of(outcome.manifest)
+            for warning in _warnings_of(outcome.manifest):
+                warn(warning)
     raise typer.Exit(max((o.error.exit_code for o in outcomes if o.error is not None), default=0))
 
 
-def _warn_of(manifest: "Manifest") -> None:
+def _warnings_of(manifest: "Manifest") -> list[str]:
     """What was published, and is not proved to be right."""
-    if manifest.gate == "warn":
-        warn(f"{manifest.target}: published although limits were missed (--gate warn)")
-    for warning in manifest.warnings:
-        warn(f"{manifest.target}: {warning}")
+    found = ["published although limits were missed (--gate warn)"] if manifest.gate == "warn" else []
+    found += manifest.warnings
     for entry in manifest.artifacts:
-        if entry.remark:
-            warn(f"{manifest.target}: {entry.name}: {entry.remark}")
-        if entry.unchecked:
-            warn(f"{manifest.target}: {entry.name} is unchecked: {entry.unchecked}")
+        found += [f"{entry.name}: {entry.remark}"] if entry.remark else []
+        found += [f"{entry.name} is unchecked: {entry.unchecked}"] if entry.unchecked else []
+    return [f"{manifest.target}: {warning}" for warning in found]
 
 
 def _as_json(outcome: "Outcome") -> dict[str, Any]:
@@ -135,7 +235,9 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
 
     screen = console()
     for outcome in outcomes:
-        if outcome.manifest is not None:
+        if outcome.status == "current":
+            print(_current_line(outcome))
+        elif outcome.manifest is not None:
             screen.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
             for note in outcome.manifest.source.notes:
                 screen.print(f"     note: {note}")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_export.artifact_files import sha256_of
 from mobile_export.data.conform import conform
 from mobile_export.data.dataset import BATCH, DataReader, Dataset, Rows, Wanted, check_count
 from mobile_export.data.generator import Generator
@@ -19,6 +18,7 @@ from mobile_export.data.npy import Npy
 from mobile_export.data.npz import Npz
 from mobile_export.data.tables import Table
 from mobile_export.data.tfrecord import TFRecord
+from mobile_export.digests import known_sha256
 from mobile_export.errors import ModelError
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, UserCode
@@ -60,10 +60,10 @@ def content_hash(source: DataSource) -> str:
     """
     files = reader_of(source).files(source)
     if files == [source.source]:
-        return sha256_of(files[0])
+        return known_sha256(files[0])
     folder = source.source.folder if isinstance(source.source, UserCode) else source.source
     names = {path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name: path for path in files}
-    lines = [f"{sha256_of(path)}  {name}\n" for name, path in sorted(names.items())]
+    lines = [f"{known_sha256(path)}  {name}\n" for name, path in sorted(names.items())]
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
