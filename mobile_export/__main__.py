@@ -2,7 +2,7 @@
 
 import sys
 
-from mobile_export.unchanged import answer
+from mobile_export.incremental.unchanged import answer
 
 
 def main() -> None:

@@ -17,21 +17,21 @@ from typing import Any, Literal
 
 from mobile_export import workers
 from mobile_export.apps import generate
-from mobile_export.artifact_cache import ArtifactCache, Finished
 from mobile_export.artifact_files import files_of, sha256_of
-from mobile_export.cache import cache_folder
+from mobile_export.caching.artifacts import ArtifactCache, Finished
+from mobile_export.caching.folder import cache_folder
 from mobile_export.data_checks import Finding
 from mobile_export.describe import Made, describe, describe_artifact, describe_preparation
 from mobile_export.errors import CheckFailed, ExportError, ModelError, OutputError
 from mobile_export.executors import open_crew, scheduler
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
+from mobile_export.incremental.reuse import is_whole, kept, published_in, restored
 from mobile_export.kernels.published import save_header
 from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS, ArtifactEntry, Manifest
 from mobile_export.pipeline import Prepared, measure, measure_latency, prepare, refer, write
 from mobile_export.plan import Plan, file_of, load_targets, plan, request_for
 from mobile_export.publish import alone, publish, staging
-from mobile_export.reuse import is_whole, kept, published_in, restored
 from mobile_export.samples import Samples, save_samples
 from mobile_export.search.bench import Job
 from mobile_export.search.find import Found, find

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
 from mobile_export.errors import ModelError
-from mobile_export.lock import KINDS
-from mobile_export.manifest import FILE_NAME, ArtifactEntry, Manifest
+from mobile_export.manifest import FILE_NAME, KINDS, ArtifactEntry, Manifest
 
 
 def published_folders(folder: Path) -> list[Path]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, v1_files
-from mobile_export.digests import known_sha256
 from mobile_export.errors import ModelError
+from mobile_export.incremental.digests import known_sha256
 from mobile_export.target import Artifact, Target
 
 _SHAPING = ("numpy", "protobuf", "tensorflow")

@@ -26,6 +26,8 @@ GOLDEN = "golden.npz"
 """Inputs, and what each file answered to them; beside the manifest, and never in the app either."""
 REQUIRED_OPERATORS = "required_operators.config"
 """What the .ort files need of ONNX Runtime, as its build takes it with --include_ops_by_config."""
+KINDS = ("assets", "kotlin", "swift", "test_assets")
+"""What a published file is to the app: the first part of its path."""
 SCHEMA_VERSION = 1
 
 # JSON has no NaN or infinity, and a failed measurement may be one.

@@ -9,11 +9,11 @@ from pathlib import Path
 from mobile_export import keys
 from mobile_export.data import content_hash, reader_of
 from mobile_export.data_checks import DATA_CHECKS
-from mobile_export.digests import known_sha256
 from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS, QUANTIZABLE, About, Request
 from mobile_export.graph_transform_tool.run import IGNORE_ERRORS
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
+from mobile_export.incremental.digests import known_sha256
 from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.labels import read_labels
 from mobile_export.metrics import METRIC_PARAMETERS, make_metric

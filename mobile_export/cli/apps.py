@@ -7,7 +7,7 @@ import typer
 
 from mobile_export.cli.app import warn
 from mobile_export.errors import TargetError
-from mobile_export.lock import FILE_NAME
+from mobile_export.locking.lock import FILE_NAME
 
 if TYPE_CHECKING:
     from mobile_export.apps.xcode import Source
@@ -94,9 +94,9 @@ def xcode(
 def _built_source(file: Path) -> "Source":
     """What a build in the app's build reads and publishes."""
     from mobile_export.apps.xcode import Source
-    from mobile_export.outputs import outputs_of
+    from mobile_export.incremental.outputs import outputs_of
+    from mobile_export.incremental.reads import reads_of
     from mobile_export.plan import load_targets
-    from mobile_export.reads import reads_of
 
     ((path, target),) = load_targets([file])
     out = Path()

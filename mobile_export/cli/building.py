@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from mobile_export.caching.places import cache_root
+from mobile_export.caching.pruning import prune, size_limit
 from mobile_export.cli.app import Format, Jobs, Out, Progress, Targets, complain, console, need, print_json, warn
 from mobile_export.cli.locking import OnlyKinds, OnlyTargets, verify_locked
 from mobile_export.errors import CheckFailed, TargetError
-from mobile_export.lock import FETCHED
-from mobile_export.places import cache_root
-from mobile_export.pruning import prune, size_limit
+from mobile_export.locking.lock import FETCHED
 
 if TYPE_CHECKING:
-    from mobile_export.artifact_cache import ArtifactCache
     from mobile_export.build import Outcome
+    from mobile_export.caching.artifacts import ArtifactCache
     from mobile_export.manifest import Manifest
 
 
@@ -73,18 +73,18 @@ def build(
 
 def _store(address: str | None) -> "ArtifactCache":
     """Where built files are kept: the user's own cache, or what `--cache` names."""
-    from mobile_export.artifact_cache import ArtifactCache
-    from mobile_export.stores import open_store
+    from mobile_export.caching.artifacts import ArtifactCache
+    from mobile_export.caching.stores import open_store
 
     size_limit()  # a wrong one is said before work of minutes
     return ArtifactCache(open_store(cache_root() if address is None else address))
 
 
 def _print_files(targets: Sequence[Path], out: Path, inputs: bool, outputs: bool) -> None:
-    from mobile_export.depfile import shown
-    from mobile_export.outputs import outputs_of
+    from mobile_export.incremental.depfile import shown
+    from mobile_export.incremental.outputs import outputs_of
+    from mobile_export.incremental.reads import reads_of
     from mobile_export.plan import load_targets
-    from mobile_export.reads import reads_of
 
     loaded = load_targets(targets)
     read = [file for path, target in loaded for file in reads_of(path, target).files] if inputs else []
@@ -95,9 +95,9 @@ def _print_files(targets: Sequence[Path], out: Path, inputs: bool, outputs: bool
 
 def _write_depfile(path: Path, targets: Sequence[Path], out: Path) -> None:
     from mobile_export.atomic import replacing
-    from mobile_export.depfile import depfile, shown
+    from mobile_export.incremental.depfile import depfile, shown
+    from mobile_export.incremental.reads import reads_of
     from mobile_export.plan import load_targets
-    from mobile_export.reads import reads_of
 
     loaded = load_targets(targets)
     read = [file for path, target in loaded for file in reads_of(path, target).files]
@@ -110,7 +110,7 @@ def _write_depfile(path: Path, targets: Sequence[Path], out: Path) -> None:
 def _remember(outcomes: Sequence["Outcome"], depfile: Path | None) -> None:
     """Let the next run of this command be answered from a record; other commands that build have none."""
     if sys.argv[1:2] == ["build"]:
-        from mobile_export.record import record
+        from mobile_export.incremental.record import record
 
         lines = [("out", _current_line(outcome)) for outcome in outcomes]
         warnings = [f"warning: {text}" for each in outcomes if each.manifest for text in _warnings_of(each.manifest)]

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from mobile_export.caching.places import cache_root
 from mobile_export.cli.app import Format, print_json
 from mobile_export.errors import TargetError
-from mobile_export.places import cache_root
 
 
 def cache(
@@ -24,7 +24,7 @@ def cache(
     output: Format = "text",
 ) -> None:
     """Show what is kept between builds, or remove some of it."""
-    from mobile_export.pruning import parse_size, prune, size_limit, survey
+    from mobile_export.caching.pruning import parse_size, prune, size_limit, survey
     from mobile_export.report.terminal import format_bytes
 
     if action == "show" and (size, days) != (None, None):

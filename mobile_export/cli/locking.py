@@ -9,7 +9,8 @@ import typer
 
 from mobile_export.cli.app import Format, Progress, print_json, warn
 from mobile_export.errors import CheckFailed, TargetError
-from mobile_export.lock import FETCHED, FILE_NAME, KINDS, Lock, read_lock
+from mobile_export.locking.lock import FETCHED, FILE_NAME, Lock, read_lock
+from mobile_export.manifest import KINDS
 
 LockFile = Annotated[Path, typer.Option("--lock", help="The lock file.")]
 OnlyTargets = Annotated[
@@ -39,7 +40,7 @@ def lock(
     output: Format = "text",
 ) -> None:
     """Pin published files in a lock file that app builds verify and copy without Python."""
-    from mobile_export.pin import pin
+    from mobile_export.locking.pin import pin
     from mobile_export.report.terminal import format_bytes
 
     pinned = pin(folders, lock_file, sources or (), copy_to)
@@ -61,8 +62,8 @@ def fetch(
     output: Format = "text",
 ) -> None:
     """Bring the locked files into a folder, each checked by its hash; what is there stays untouched."""
-    from mobile_export.fetch import fetch
-    from mobile_export.locked_files import compare
+    from mobile_export.locking.fetch import fetch
+    from mobile_export.locking.locked_files import compare
 
     wanted, chosen = _choose(lock_file, targets, kinds)
     with Progress() as progress:
@@ -106,7 +107,7 @@ def verify_locked(folder: Path, lock_file: Path, targets: list[str] | None, kind
     Raises:
         CheckFailed: files are missing, changed, or not in the lock.
     """
-    from mobile_export.locked_files import compare
+    from mobile_export.locking.locked_files import compare
 
     found = compare(*_choose(lock_file, targets, kinds), folder)
     if output == "json":

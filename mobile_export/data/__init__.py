@@ -18,8 +18,8 @@ from mobile_export.data.npy import Npy
 from mobile_export.data.npz import Npz
 from mobile_export.data.tables import Table
 from mobile_export.data.tfrecord import TFRecord
-from mobile_export.digests import known_sha256
 from mobile_export.errors import ModelError
+from mobile_export.incremental.digests import known_sha256
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, UserCode
 

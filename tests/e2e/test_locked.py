@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.lock import read_lock
+from mobile_export.locking.lock import read_lock
 from tests.file_server import breaks_after, file_server
 from tests.published_folder import published
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobile_export.incremental.unchanged import answer
 from mobile_export.manifest import load_manifest
 from mobile_export.session import import_tensorflow
-from mobile_export.unchanged import answer
 from tests.e2e.conftest import ROOT, Ran, run_in_process, tree
 
 pytestmark = pytest.mark.e2e

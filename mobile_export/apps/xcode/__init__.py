@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from mobile_export.apps.xcode.project import FILE_NAME, Phase, read_project
 from mobile_export.atomic import replacing
 from mobile_export.errors import TargetError
-from mobile_export.lock import LockedTarget, is_url, location, read_lock
+from mobile_export.locking.lock import LockedTarget, is_url, location, read_lock
 
 FOLDER = "mobile-export"
 """In SRCROOT: what is written for the phases of a project."""

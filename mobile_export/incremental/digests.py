@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from mobile_export.artifact_files import sha256_of
-from mobile_export.places import cache_root
-from mobile_export.unchanged import settled, stat_of
+from mobile_export.caching.places import cache_root
+from mobile_export.incremental.unchanged import settled, stat_of
 
 LARGE = 1 << 20
 """Bytes from which on looking a hash up is quicker than hashing."""

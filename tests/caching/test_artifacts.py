@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.artifact_cache import ArtifactCache, Finished
 from mobile_export.artifact_files import artifact_hash, artifact_size
+from mobile_export.caching.artifacts import ArtifactCache, Finished
+from mobile_export.caching.stores import FolderStore, RemoteStore
 from mobile_export.manifest import ArtifactEntry, CheckEntry, EdgeEntry, Preparation, SchemeEntry, TransformEntry
-from mobile_export.stores import FolderStore, RemoteStore
 
 KEY = "ab" * 32
 FILE = "assets/models/t/m.tflite"
@@ -164,9 +164,9 @@ def test_a_place_that_may_only_be_read_is_no_trouble(cache: ArtifactCache, tmp_p
 
 USE = """
 import pathlib, sys
-from mobile_export.artifact_cache import ArtifactCache
-from mobile_export.stores import FolderStore
-from tests.test_artifact_cache import FILE, KEY, finished
+from mobile_export.caching.artifacts import ArtifactCache
+from mobile_export.caching.stores import FolderStore
+from tests.caching.test_artifacts import FILE, KEY, finished
 kept, work = map(pathlib.Path, sys.argv[1:])
 found = 0
 for _ in range(60):
@@ -180,7 +180,7 @@ print(found)
 """
 PRUNE = """
 import pathlib, sys
-from mobile_export.pruning import prune
+from mobile_export.caching.pruning import prune
 while True:
     prune(pathlib.Path(sys.argv[1]), 0)
 """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import digests
-from mobile_export.digests import LARGE, known_sha256
 from mobile_export.errors import ModelError
+from mobile_export.incremental import digests
+from mobile_export.incremental.digests import LARGE, known_sha256
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from mobile_export.artifact_files import files_of, sha256_of
 from mobile_export.atomic import replacing
 from mobile_export.errors import CheckFailed, TargetError
 from mobile_export.integrity import artifact_problem, beside_problem, published_folders
-from mobile_export.lock import (
+from mobile_export.locking.lock import (
     BY_HASH,
     Lock,
     LockedFile,
@@ -24,7 +24,7 @@ from mobile_export.lock import (
     target_problem,
     write_lock,
 )
-from mobile_export.locked_files import copy, is_there, retire
+from mobile_export.locking.locked_files import copy, is_there, retire
 from mobile_export.manifest import FILE_NAME as MANIFEST
 from mobile_export.manifest import Manifest, load_manifest
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.incremental.reads import Reads, reads_of
 from mobile_export.plan import choices
-from mobile_export.reads import Reads, reads_of
 from mobile_export.target import load_target
 
 
@@ -60,7 +60,7 @@ def test_the_file_that_says_which_checkpoint_is_meant(folder: Path) -> None:
         (folder / "trained" / name).write_bytes(b'model_checkpoint_path: "m"')
     path = folder / "t.toml"
     path.write_text('name = "t"\nmodel.source = "trained"\nartifacts = [{ name = "a", format = "tflite" }]\n')
-    from mobile_export import reads as module
+    from mobile_export.incremental import reads as module
 
     class Source:
         def files(self, model: object) -> list[Path]:

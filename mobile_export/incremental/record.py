@@ -8,17 +8,16 @@ from pathlib import Path
 
 from mobile_export.artifact_files import files_of
 from mobile_export.build import Outcome
-from mobile_export.digests import known_sha256
 from mobile_export.errors import ExportError
+from mobile_export.incremental.digests import known_sha256
+from mobile_export.incremental.reads import reads_of
+from mobile_export.incremental.unchanged import FILE, FOLDER, PACKAGES, PLACE, Seen, look, remember
 from mobile_export.integrity import artifact_problem, unknown_files
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
 from mobile_export.keys import code_version, own_files
-from mobile_export.lock import KINDS
-from mobile_export.manifest import FILE_NAME, Manifest, load_manifest
+from mobile_export.manifest import FILE_NAME, KINDS, Manifest, load_manifest
 from mobile_export.plan import Plan, load_targets, plan
-from mobile_export.reads import reads_of
-from mobile_export.unchanged import FILE, FOLDER, PACKAGES, PLACE, Seen, look, remember
 
 
 def record(

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from mobile_export.errors import CheckFailed, ModelError, TargetError
-from mobile_export.fetch import fetch
-from mobile_export.lock import FILE_NAME, KINDS, read_lock
-from mobile_export.locked_files import compare
+from mobile_export.locking.fetch import fetch
+from mobile_export.locking.lock import FILE_NAME, read_lock
+from mobile_export.locking.locked_files import compare
+from mobile_export.locking.pin import pin
 from mobile_export.manifest import FILE_NAME as MANIFEST
-from mobile_export.manifest import CheckEntry
-from mobile_export.pin import pin
+from mobile_export.manifest import KINDS, CheckEntry
 from tests.published_folder import artifact, published
 
 MODEL = "assets/models/android/digits.tflite"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.depfile import depfile, shown
 from mobile_export.errors import OutputError
+from mobile_export.incremental.depfile import depfile, shown
 
 NAMES = [
     "plain",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.caching.pruning import DEFAULT_SIZE, SIZE_VARIABLE, Usage, parse_size, prune, size_limit, survey
 from mobile_export.errors import TargetError
-from mobile_export.pruning import DEFAULT_SIZE, SIZE_VARIABLE, Usage, parse_size, prune, size_limit, survey
 
 DAY = 24 * 3600.0
 
@@ -66,7 +66,9 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
 
 def test_prunings_at_once(tmp_path: Path) -> None:
     fill(tmp_path, **{f"artifacts__{i:04}": i for i in range(400)})
-    code = "import sys, pathlib; from mobile_export.pruning import prune; prune(pathlib.Path(sys.argv[1]), 1000)"
+    code = (
+        "import sys, pathlib; from mobile_export.caching.pruning import prune; prune(pathlib.Path(sys.argv[1]), 1000)"
+    )
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
         for _ in range(4)

@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Literal
 from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import PART, move
 from mobile_export.errors import ModelError, OutputError, TargetError
-from mobile_export.lock import KINDS, Lock, LockedFile, LockedTarget, is_url, location, path_of, read_lock, write_lock
-from mobile_export.locked_files import copy, is_there, retire
+from mobile_export.locking.lock import (
+    Lock,
+    LockedFile,
+    LockedTarget,
+    is_url,
+    location,
+    path_of,
+    read_lock,
+    write_lock,
+)
+from mobile_export.locking.locked_files import copy, is_there, retire
+from mobile_export.manifest import KINDS
 
 if TYPE_CHECKING:
-    from mobile_export.download import Downloads
+    from mobile_export.locking.download import Downloads
 
 WAIT = 600.0
 """Seconds in which another fetch into the same folder should have ended."""
@@ -113,7 +123,7 @@ class _Fetcher:
         return "copied"
 
     def _download(self, url: str, path: Path, file: LockedFile) -> None:
-        from mobile_export.download import Downloads
+        from mobile_export.locking.download import Downloads
 
         self._downloads = self._downloads or Downloads()
         part = self._out / _OWN / f"{file.sha256}{PART}"

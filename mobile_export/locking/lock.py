@@ -18,13 +18,12 @@ from pathlib import Path
 
 from mobile_export.atomic import replacing
 from mobile_export.errors import TargetError
+from mobile_export.manifest import KINDS
 
 FILE_NAME = "mobile-export.lock"
 FETCHED = "locked"
 """The folder in which fetched files lie when nobody says another."""
 VERSION = 1
-KINDS = ("assets", "kotlin", "swift", "test_assets")
-"""What a locked file is to the app: the first part of its path."""
 BY_HASH = "{sha256}"
 """Stands in a `from` for the hash of each file."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import replacing
 from mobile_export.errors import ModelError
-from mobile_export.lock import Lock, LockedFile, LockedTarget
+from mobile_export.locking.lock import Lock, LockedFile, LockedTarget
 
 _CHUNK = 1 << 20
 _POINTER = b"version https://git-lfs"

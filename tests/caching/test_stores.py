@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import stores
+from mobile_export.caching import stores
+from mobile_export.caching.stores import FolderStore, RemoteStore, Store, open_store
 from mobile_export.errors import MissingToolError, TargetError
-from mobile_export.stores import FolderStore, RemoteStore, Store, open_store
 
 
 @pytest.fixture(params=["folder", "file://", "memory://"])

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mobile_export.caching.places import VARIABLE, cache_root
 from mobile_export.errors import OutputError
-from mobile_export.places import VARIABLE, cache_root
 
 
 def cache_folder(*parts: str) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mobile_export.errors import TargetError
-from mobile_export.lock import (
+from mobile_export.locking.lock import (
     Lock,
     LockedFile,
     LockedTarget,

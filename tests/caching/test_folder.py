@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import cache, places
+from mobile_export.caching import folder as cache
+from mobile_export.caching import places
 from mobile_export.errors import OutputError
 
 

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import unchanged
-from mobile_export.places import cache_root
-from mobile_export.unchanged import COARSE, FILE, FOLDER, PACKAGES, PLACE, answer, look, record_path, remember
+from mobile_export.caching.places import cache_root
+from mobile_export.incremental import unchanged
+from mobile_export.incremental.unchanged import (
+    COARSE,
+    FILE,
+    FOLDER,
+    PACKAGES,
+    PLACE,
+    answer,
+    look,
+    record_path,
+    remember,
+)
 
 COMMAND = ["build", "t.toml"]
 PRINTED = [("out", "t: current in out/t (1 artifact)"), ("err", "warning: t: few samples")]
@@ -273,5 +283,12 @@ def test_it_imports_next_to_nothing() -> None:
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = {"mobile_export", "mobile_export.__main__", "mobile_export.places", "mobile_export.unchanged"}
+    ours = {
+        "mobile_export",
+        "mobile_export.__main__",
+        "mobile_export.caching",
+        "mobile_export.caching.places",
+        "mobile_export.incremental",
+        "mobile_export.incremental.unchanged",
+    }
     assert set(done.stdout.split()) - {"zlib"} == ours

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mobile_export.artifact_cache import ArtifactCache, Finished
 from mobile_export.artifact_files import sha256_of
+from mobile_export.caching.artifacts import ArtifactCache, Finished
 from mobile_export.errors import ModelError
 from mobile_export.integrity import artifact_problem, beside_problem, unknown_files
 from mobile_export.kernels.published import has_header

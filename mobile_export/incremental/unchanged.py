@@ -15,7 +15,7 @@ import sys
 import time
 import zlib
 
-from mobile_export.places import cache_root
+from mobile_export.caching.places import cache_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
