@@ -4,6 +4,7 @@ It never enters the app.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -36,6 +37,14 @@ Number = Annotated[
     BeforeValidator(lambda value: float(value) if isinstance(value, str) else value),
     PlainSerializer(lambda value: value if abs(value) < float("inf") else str(value), when_used="json"),
 ]
+
+
+def _below(folders: Sequence[str], file: str) -> str:
+    """The path of a published file, which has to lie in one of these folders of the published one."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or path.parts[:1] not in [(name,) for name in folders] or "\\" in file:
+        raise ValueError(f"{file!r} lies outside of {' and '.join(folders)}")
+    return file
 
 
 class _Entry(BaseModel):
@@ -155,10 +164,7 @@ class ArtifactEntry(_Entry):
     @field_validator("file")
     @classmethod
     def _check_file(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts or path.parts[:1] != ("assets",) or "\\" in file:
-            raise ValueError("lies outside of assets")
-        return file
+        return _below(("assets",), file)
 
 
 class SourceEntry(_Entry):
@@ -246,6 +252,11 @@ class Manifest(_Entry):
         """What all files of the folder are built on."""
         source = self.source
         return Preparation(form=source.form, notes=source.notes, warnings=self.warnings, transforms=self.transforms)
+
+    @field_validator("generated")
+    @classmethod
+    def _check_generated(cls, generated: dict[str, str]) -> dict[str, str]:
+        return {_below(KINDS, path): digest for path, digest in generated.items()}
 
     @property
     def beside(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mobile_export import keys
+from mobile_export.apps.interface import RUNTIMES as APP_RUNTIMES
 from mobile_export.data import content_hash, reader_of
 from mobile_export.data_checks import DATA_CHECKS
 from mobile_export.errors import TargetError
@@ -122,6 +123,9 @@ def _problems(target: Target, artifact: str | None) -> list[str]:
         found.append(f"model: more than one input or output is named {name!r}; public names are unique")
     for index, a in enumerate(target.artifacts):
         found += [f"artifacts[{index}].{problem}" for problem in _artifact_problems(target, a)]
+    if target.app is not None and not any(a.format in APP_RUNTIMES for a in target.artifacts):
+        formats = ", ".join(APP_RUNTIMES)
+        found.append(f"app: its class runs {formats}, and there is no such artifact; add one, or leave [app] out")
     evaluation = target.data.evaluation
     if evaluation is not None and evaluation.metric.code is None:
         try:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.plan import Plan, choices, plan
+from mobile_export.errors import TargetError
+from mobile_export.plan import Plan, choices, load_targets, plan
 from mobile_export.target import load_target
 
 SEARCHED = '{ name = "a", format = "tflite", precision = "auto" }'
@@ -80,3 +81,11 @@ def test_another_search_has_another_key(folder: Path, other: str) -> None:
 )
 def test_samples_that_code_makes_are_in_no_key(folder: Path, data: str, generates: bool) -> None:
     assert planned(folder, SEARCHED, data=data).generates is generates
+
+
+def test_a_class_needs_a_file_that_apps_run(folder: Path) -> None:
+    planned(folder, '{ name = "a", format = "graphdef" }', data='app.kotlin_package = "com.example"')
+    with pytest.raises(
+        TargetError, match=r"t\.toml: app: its class runs tflite, onnx, ort, and there is no such artifact"
+    ):
+        load_targets([folder / "t.toml"])

@@ -124,11 +124,6 @@ def _published(folder: Path) -> tuple[Manifest, Interface]:
         )
     if manifest.app is None or manifest.app.swift_module is None:
         raise TargetError(f"{manifest.target}: the target asks for no Swift; add [app] with a swift_module")
-    strange = next((path for path in manifest.generated if ".." in Path(path).parts or Path(path).is_absolute()), None)
-    if strange is not None:
-        raise ModelError(
-            f"{folder / FILE_NAME}: generated: {strange!r} lies outside of the folder; build the target again"
-        )
     problems = [artifact_problem(folder, entry) for entry in manifest.artifacts]
     problem = next((each for each in [*problems, beside_problem(folder, manifest)] if each is not None), None)
     if problem is not None:

@@ -20,6 +20,8 @@ ARTIFACTS = {
         "digits_dynamic",
         "digits_float16",
         "digits_smallest",
+        "digits_onnx",
+        "digits_onnx_int8",
         "digits_mapped",
     },
     "ios": {

@@ -175,7 +175,6 @@ class LockedModels {
     }
 
     private void bring(LockedFile file, LockedTarget target, File to) {
-        if (problem(to, file) == null) return
         List<String> failures = []
         for (String source : target.sources) {
             String failure = bringFrom(source, file, to)
@@ -190,6 +189,8 @@ class LockedModels {
 
     /** Why a file could not be brought from there; null when it was. */
     private String bringFrom(String source, LockedFile file, File to) {
+        // What is there already is not fetched again; what lies here is looked at whatever an earlier build took.
+        if (remote(source) && problem(to, file) == null) return null
         File beside = new File(to.path + '.new')
         try {
             Files.createDirectories(to.parentFile.toPath())
@@ -308,6 +309,11 @@ class ExporterRun {
             throw new GradleException("${file}: is not there; set mobileExport { executable = … } to the mobile-export "
                 + "of a virtual environment, or use mode = 'locked'")
         return file
+    }
+
+    /** What a command warns of, which is read although it went well. */
+    static List<String> warnings(String said) {
+        return said.readLines().findAll { String line -> line.startsWith('warning: ') }
     }
 
     /** What a failed command says, without its progress, under what its exit code means. */

@@ -69,8 +69,9 @@ class Exporter {
             errorOutput = said
             ignoreExitValue = true
         }
-        def text = answer.toString('UTF-8')
-        if (result.exitValue != 0) throw ExporterRun.failure(command, result.exitValue, text, said.toString('UTF-8'))
+        def text = answer.toString('UTF-8'), notes = said.toString('UTF-8')
+        if (result.exitValue != 0) throw ExporterRun.failure(command, result.exitValue, text, notes)
+        ExporterRun.warnings(notes).each { project.logger.warn(it) }
         return text
     }
 }

@@ -98,7 +98,7 @@ abstract class ListModelInputs extends DefaultTask {
     }
 
     private String answer(List<String> arguments) {
-        Exporter.run(operations, executable.orNull?.asFile, arguments)
+        Exporter.run(operations, logger, executable.orNull?.asFile, arguments)
     }
 }
 
@@ -123,7 +123,8 @@ abstract class ExportBuiltModels extends ExportModels {
         String wanted = ModelSettings.gate(gate.get(), debug.get(), name)
         File out = new File(temporaryDir, 'published')
         List<String> arguments = ['build', '--out', out.path, '--gate', wanted, '--format', 'json']
-        String answer = Exporter.run(operations, executable.orNull?.asFile, arguments + targetFiles.get()*.path)
+        arguments.addAll(targetFiles.get()*.path)
+        String answer = Exporter.run(operations, logger, executable.orNull?.asFile, arguments)
         List<File> published = ExporterRun.published(answer, !debug.get())
         folders().each { String kind, File folder ->
             fileSystem.sync { CopySpec spec ->
@@ -152,7 +153,7 @@ abstract class TakeGoldenVectors extends DefaultTask {
 /** Runs mobile-export. */
 @CompileStatic
 class Exporter {
-    static String run(ExecOperations operations, File executable, List<String> arguments) {
+    static String run(ExecOperations operations, Logger logger, File executable, List<String> arguments) {
         List<String> command = [ExporterRun.executable(executable).path] + arguments
         ByteArrayOutputStream answer = new ByteArrayOutputStream(), said = new ByteArrayOutputStream()
         ExecResult result = operations.exec { ExecSpec spec ->
@@ -161,8 +162,9 @@ class Exporter {
             spec.errorOutput = said
             spec.ignoreExitValue = true
         }
-        String text = answer.toString('UTF-8')
-        if (result.exitValue != 0) throw ExporterRun.failure(command, result.exitValue, text, said.toString('UTF-8'))
+        String text = answer.toString('UTF-8'), notes = said.toString('UTF-8')
+        if (result.exitValue != 0) throw ExporterRun.failure(command, result.exitValue, text, notes)
+        ExporterRun.warnings(notes).each { String line -> logger.warn(line) }
         return text
     }
 }
