@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.apps import LANGUAGES
 from mobile_export.checks import CHECKS
 from mobile_export.data import READERS
 from mobile_export.data_checks import DATA_CHECKS
@@ -30,6 +31,7 @@ def module_of(unit: object) -> str:
         "CHECKS": CHECKS.values(),
         "DATA_CHECKS": DATA_CHECKS.values(),
         "FORMATS": FORMATS.values(),
+        "LANGUAGES": LANGUAGES.values(),
         "METRICS": METRICS.values(),
         "READERS": READERS.values(),
         "SOURCES": SOURCES.values(),
