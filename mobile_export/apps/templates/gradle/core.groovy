@@ -342,7 +342,7 @@ class ExporterRun {
     }
 
     private static String shown(Object number) {
-        return number instanceof BigDecimal ? String.format(Locale.ROOT, '%.4g', number) : "${number}"
+        return number instanceof BigDecimal ? ((BigDecimal) number).round(new MathContext(4)).toPlainString() : "${number}"
     }
 
     /** The folders that a build published, from its answer in JSON; a release takes none published with a warning. */
