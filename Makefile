@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 endif
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test check unit e2e clean
+.PHONY: demo test check unit e2e apps clean
 
 demo: $(INSTALLED)
 	$(BIN)/mobile-export demo
@@ -27,6 +27,15 @@ unit: $(INSTALLED)
 
 e2e: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m e2e
+
+# What the two example apps have in the repository, made anew: after a change of what is generated.
+apps: demo
+	cd android_demo && ../$(BIN)/mobile-export lock ../out/android --copy-to models
+	cd android_demo && ../$(BIN)/mobile-export gradle app --write
+	cd ios_demo && ../$(BIN)/mobile-export lock ../out/ios --copy-to models
+	cd ios_demo && ../$(BIN)/mobile-export pack ../out/ios --to DigitsKit/Sources/CDigitsModel --shim
+	cd ios_demo && ../$(BIN)/mobile-export xcode --write
+	cd ios_demo && ../$(BIN)/mobile-export xcode --package DigitsKit --write
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

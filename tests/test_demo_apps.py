@@ -29,7 +29,7 @@ def test_what_is_locked_is_there(demo: str) -> None:
 
 @pytest.mark.parametrize(("demo", "language"), DEMOS.items())
 def test_locked_code_is_what_is_generated_now(demo: str, language: str) -> None:
-    """Where this fails: build the target, lock it anew with --copy-to (the demo's README says how)."""
+    """Where it is not: `make apps`."""
     folder, target = locked(demo)
     sources = LANGUAGES[language].generate(interface_of(load_manifest(folder)))
     assert {file.path for file in target.files if file.kind == language} == set(sources)

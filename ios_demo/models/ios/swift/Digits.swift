@@ -95,18 +95,19 @@ public final class Digits {
     }
 
     /// What the classes of `probabilities` are called, in their order.
-    public static let probabilitiesLabels: [String] = [
-        "0",
-        "1",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-        "7",
-        "8",
-        "9",
-    ]
+    public static let probabilitiesLabels: [String] = lines(
+        """
+        0
+        1
+        2
+        3
+        4
+        5
+        6
+        7
+        8
+        9
+        """)
 
     /// Which file runs.
     public let variant: Variant
@@ -159,9 +160,9 @@ public final class Digits {
 
     /// Answers what the inputs hold into the outputs; the inputs stay as they are.
     public func run() throws {
-        for step in edges.beforeRun { step.apply() }
+        edges.beforeRun()
         try engine.run()
-        for step in edges.afterRun { step.apply() }
+        edges.afterRun()
     }
 
     /// Frees what the runtime holds. Inputs and outputs can still be read; a run throws.

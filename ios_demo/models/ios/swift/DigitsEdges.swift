@@ -1,15 +1,6 @@
 // Made by mobile-export from the target "ios". Changes will be overwritten.
 
-/// An element of a tensor, as a number.
-protocol DigitsNumber {
-    var asDouble: Double { get }
-}
-
-extension Float: DigitsNumber { var asDouble: Double { Double(self) } }
-
 extension Digits {
-    typealias Real = BinaryFloatingPoint & DigitsNumber
-
     /// What raw values go through: (raw * scale - mean) / std, of the last dimension backwards where it is `reversed`.
     ///
     /// `mean` and `std` have one value, or one for each channel in the model's order.
@@ -20,18 +11,22 @@ extension Digits {
         let reversed: Bool
     }
 
-    /// Something to do around each run. (An array of bare closures would allocate one at every call.)
-    struct Step {
-        let apply: () -> Void
-    }
-
     /// The memory of a file's edges, and how values get there from tensors and back.
     struct Edges {
         private(set) var inputs: [Memory] = []
         private(set) var outputs: [Memory] = []
         /// What is left to do around each run, where an edge does not hold just what its tensor holds.
-        private(set) var beforeRun: [Step] = []
-        private(set) var afterRun: [Step] = []
+        private var before: [() -> Void] = []
+        private var after: [() -> Void] = []
+
+        // By index: an array's iterator is allocated where the optimizer is off.
+        func beforeRun() {
+            for index in 0..<before.count { before[index]() }
+        }
+
+        func afterRun() {
+            for index in 0..<after.count { after[index]() }
+        }
 
         /// An input whose edge takes its values as they are.
         mutating func input<Element>(_ edge: Edge, _ shape: [Int]) -> Tensor<Element> {
@@ -48,14 +43,14 @@ extension Digits {
         }
 
         /// An input of real values, which are preprocessed and quantized on their way to an edge that wants it.
-        mutating func realInput<Value: Real>(
+        mutating func realInput<Value: BinaryFloatingPoint>(
             _ edge: Edge, _ shape: [Int], _ preprocessing: Preprocessing? = nil
         ) -> Tensor<Value> {
             let tensor = Tensor<Value>(name: edge.name, shape: shape)
             var ready = tensor
             if let preprocessing {
                 ready = Tensor<Value>(name: edge.name, shape: shape)
-                beforeRun.append(Step { [ready] in preprocessing.apply(tensor, to: ready) })
+                before.append { [ready] in preprocessing.apply(tensor, to: ready) }
             }
             switch edge.elementType {
             case .int8: inputs.append(quantize(ready, Int8.self, edge))
@@ -69,7 +64,7 @@ extension Digits {
         }
 
         /// An output of real values, which are made of the edge's integers where it has them.
-        mutating func realOutput<Value: Real>(_ edge: Edge, _ shape: [Int]) -> Tensor<Value> {
+        mutating func realOutput<Value: BinaryFloatingPoint>(_ edge: Edge, _ shape: [Int]) -> Tensor<Value> {
             let tensor = Tensor<Value>(name: edge.name, shape: shape)
             switch edge.elementType {
             case .int8: outputs.append(dequantize(tensor, Int8.self, edge))
@@ -83,42 +78,41 @@ extension Digits {
         }
 
         /// Before each run: integer = round(real / scale) + zeroPoint, halves to even, kept within the type.
-        private mutating func quantize<Value: Real, Stored: FixedWidthInteger>(
+        private mutating func quantize<Value: BinaryFloatingPoint, Stored: FixedWidthInteger>(
             _ tensor: Tensor<Value>, _: Stored.Type, _ edge: Edge
         ) -> Memory {
             let stored = Tensor<Stored>(name: edge.name, shape: tensor.shape)
             let scale = edge.scale ?? 1, zeroPoint = Double(edge.zeroPoint)
             let least = Double(Stored.min), most = Double(Stored.max)
-            let step = Step {
+            before.append {
                 for index in 0..<tensor.count {
                     let integer = (Double(tensor[index]) / scale).rounded(.toNearestOrEven) + zeroPoint
                     // No comparison holds for NaN, which becomes the least.
                     stored[index] = Stored(integer > least ? (integer < most ? integer : most) : least)
                 }
             }
-            beforeRun.append(step)
             return stored.memory(edge.elementType)
         }
 
         /// After each run: real = scale * (integer - zeroPoint).
-        private mutating func dequantize<Value: Real, Stored: FixedWidthInteger>(
+        private mutating func dequantize<Value: BinaryFloatingPoint, Stored: FixedWidthInteger>(
             _ tensor: Tensor<Value>, _: Stored.Type, _ edge: Edge
         ) -> Memory {
             let stored = Tensor<Stored>(name: edge.name, shape: tensor.shape)
             let scale = Float(edge.scale ?? 1), zeroPoint = edge.zeroPoint
-            let step = Step {
+            after.append {
                 for index in 0..<tensor.count {
                     tensor[index] = Value(scale * Float(Int(stored[index]) - zeroPoint))
                 }
             }
-            afterRun.append(step)
             return stored.memory(edge.elementType)
         }
     }
 }
 
 extension Digits.Preprocessing {
-    func apply<Value: Digits.Real>(_ raw: Digits.Tensor<Value>, to ready: Digits.Tensor<Value>) {
+    /// Fills a tensor with what the model takes for raw values.
+    func apply<Value: BinaryFloatingPoint>(_ raw: Digits.Tensor<Value>, to ready: Digits.Tensor<Value>) {
         let channels = raw.shape.last ?? 1
         for channel in 0..<channels {
             let scale = Value(self.scale)

@@ -3,7 +3,7 @@
 // LiteRT is here wherever its C library can be imported as TensorFlowLiteC, as the pod and its xcframework offer it. In
 // an app where only another module has it, copy this file there, import DigitsModel, and say
 //
-//     options.engines[.liteRT] = { try Digits.LiteRTEngine($0, inputs: $1, outputs: $2, options: $3) }
+//     options.engines[.liteRT] = { @Sendable in try Digits.LiteRTEngine($0, inputs: $1, outputs: $2, options: $3) }
 
 import Foundation
 

@@ -173,3 +173,10 @@ extension Digits.Model {
         }
     }
 }
+
+extension Digits {
+    /// Long lists as text: an array of so many literals takes a compiler minutes.
+    static func lines(_ text: String) -> [String] {
+        text.utf8.split(separator: 10, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

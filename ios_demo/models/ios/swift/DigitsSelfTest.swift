@@ -19,6 +19,7 @@ extension Digits {
         var vectors = Vectors(data: vectors)
         try vectors.readHead(sha256: variant.file.sha256)
         let runs = try vectors.readCount()
+        guard runs > 0 else { throw Failure("the golden vectors have no run in them") }
         var differences: [String: Double] = [:]
         for run in 0..<runs {
             try vectors.read(into: self.image)
@@ -61,24 +62,49 @@ private struct Vectors {
         _ = try read(count * MemoryLayout<Element>.stride).copyBytes(to: tensor.values)
     }
 
-    mutating func compare<Element: DigitsNumber>(
+    /// Reads what was recorded of an output, of numbers of any kind, and compares it with what it holds.
+    mutating func compare<Element: BinaryFloatingPoint>(
         _ tensor: Digits.Tensor<Element>, _ edge: Digits.Edge, _ run: Int, _ differences: inout [String: Double]
     ) throws {
-        let recorded = Digits.Tensor<Element>(name: tensor.name, shape: tensor.shape)
-        try read(into: recorded)
-        let largest = recorded.values.lazy.map { abs($0.asDouble) }.filter { $0.isFinite }.max() ?? 0
+        let recorded = try read(like: tensor)
+        try compare(edge, tensor.values.map { Double($0) }, recorded.values.map { Double($0) }, run, &differences)
+    }
+
+    mutating func compare<Element: BinaryInteger>(
+        _ tensor: Digits.Tensor<Element>, _ edge: Digits.Edge, _ run: Int, _ differences: inout [String: Double]
+    ) throws {
+        let recorded = try read(like: tensor)
+        try compare(edge, tensor.values.map { Double($0) }, recorded.values.map { Double($0) }, run, &differences)
+    }
+
+    mutating func compare(
+        _ tensor: Digits.Tensor<Bool>, _ edge: Digits.Edge, _ run: Int, _ differences: inout [String: Double]
+    ) throws {
+        let recorded = try read(like: tensor)
+        try compare(edge, tensor.values.map { $0 ? 1 : 0 }, recorded.values.map { $0 ? 1 : 0 }, run, &differences)
+    }
+
+    private func compare(
+        _ edge: Digits.Edge, _ answers: [Double], _ recorded: [Double], _ run: Int, _ differences: inout [String: Double]
+    ) throws {
+        let largest = recorded.lazy.map { abs($0) }.filter { $0.isFinite }.max() ?? 0
         let limit = max(1e-4 * largest, edge.scale ?? 0)
-        for index in 0..<tensor.count {
-            let here = tensor[index].asDouble, there = recorded[index].asDouble
+        for (index, (here, there)) in zip(answers, recorded).enumerated() {
             if here == there || (here.isNaN && there.isNaN) { continue }
             let difference = abs(here - there)
             guard difference <= limit else {
                 throw Digits.Failure(
-                    "\(tensor.name)[\(index)] is \(here) in run \(run), and \(there) was recorded: they may differ by \(limit)"
+                    "\(edge.name)[\(index)] is \(here) in run \(run), and \(there) was recorded: they may differ by \(limit)"
                 )
             }
-            differences[tensor.name] = max(differences[tensor.name] ?? 0, difference)
+            differences[edge.name] = max(differences[edge.name] ?? 0, difference)
         }
+    }
+
+    private mutating func read<Element>(like tensor: Digits.Tensor<Element>) throws -> Digits.Tensor<Element> {
+        let recorded = Digits.Tensor<Element>(name: tensor.name, shape: tensor.shape)
+        try read(into: recorded)
+        return recorded
     }
 
     private mutating func read(_ count: Int) throws -> Data {

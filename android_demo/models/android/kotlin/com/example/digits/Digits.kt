@@ -26,9 +26,9 @@ import kotlin.math.round
  * The `open` that takes assets is in DigitsAsset.kt, and imported by its own name.
  *
  * Inputs and outputs are direct buffers in native byte order, made when the model is opened and used by every [run].
- * [run] works on the caller's thread and makes no objects of its own; what a runtime makes, its adapter says. More
- * threads are started only where [Options.threads] asks for them. Not safe for use by several threads at once: open
- * one a thread, or lock around writing inputs, [run] and reading outputs.
+ * [run] works on the caller's thread and makes no objects of its own; what a runtime makes, its adapter says. A model
+ * has more threads only where [Options.threads] asks for them. Not safe for use by several threads at once: open one a
+ * thread, or lock around writing inputs, [run] and reading outputs.
  */
 public class Digits private constructor(
     private val model: Model,

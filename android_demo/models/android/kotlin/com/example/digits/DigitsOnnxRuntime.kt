@@ -13,7 +13,8 @@ import ai.onnxruntime.OrtSession
  * Runs .onnx and .ort files of [Digits] with ONNX Runtime 1.20 or later.
  *
  * Tensors lie in the buffers of [Digits.Tensor]; nothing is copied. Each run makes the few small objects that
- * ONNX Runtime's Java classes make for their call, and no more.
+ * ONNX Runtime's Java classes make for their call, and no more. Beside the threads that are asked for, ONNX Runtime
+ * may keep one for the whole process.
  *
  * @param providers what computes, the preferred first, beside the CPU: XNNPACK or NNAPI. Others are for [configure]
  * @param configure changes the session's options, last of all
