@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -24,30 +23,45 @@ def replacing(path: Path, aside: Path | None = None) -> Iterator[IO[bytes]]:
         OutputError: it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(PART, f".{path.name[:40]}-", aside or path.parent)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with drafting(path, aside) as file:
             yield file
-        move(temporary, path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; make room, or choose another disk") from error
+        if error.filename2 is not None:  # of a rename
+            raise _held(path, error) from error
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror}; make room there, or choose another folder"
+        ) from error
+
+
+@contextlib.contextmanager
+def drafting(path: Path, aside: Path | None = None) -> Iterator[IO[bytes]]:
+    """As `replacing`, for those who know what an OSError means to them.
+
+    The name of the draft is like no other, also on machines and in containers that share the disk; who may read it is
+    for the umask and the folder to say, as with any file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = (aside or path.parent) / f".{path.name[:40]}-{os.urandom(16).hex()}{PART}"
+    try:
+        with draft.open("xb") as file:
+            yield file
+        draft.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def move(made: Path, path: Path) -> None:
-    """Put the file `made`, on the same disk, in the place of `path`, where others may read it.
+    """Put the file `made`, on the same disk, in the place of `path`.
 
     Raises:
         OutputError: something holds `path`, or it is a folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        made.chmod(0o644)  # temporary files are private
         made.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be replaced: {error.strerror}; close what uses it") from error
+        raise _held(path, error) from error
+
+
+def _held(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot be replaced: {error.strerror}; close what uses it")

@@ -92,7 +92,8 @@ def describe_app(target: Target) -> AppEntry | None:
     """The class that the target asks for."""
     if target.app is None:
         return None
-    named = target.app.class_name or "".join(map(str.capitalize, target.name.split("_")))
+    camel = "".join(map(str.capitalize, target.name.split("_")))
+    named = target.app.class_name or (f"Model{camel}" if camel[0].isdigit() else camel)[:64]
     return AppEntry(**{**dict(target.app), "class_name": named})
 
 

@@ -3,47 +3,16 @@
 import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from mobile_export.errors import OutputError
+from mobile_export.mutex import alone
 
-_LOCK = ".lock-"
+__all__ = ["alone", "clear", "publish", "staging"]
+
 _STAGING = ".staging-"
 _RETIRED = ".retired-"
-
-
-@contextlib.contextmanager
-def alone(out: Path, name: str, waiting: Callable[[], object] = bool) -> Iterator[None]:
-    """Nobody else builds `out / name` meanwhile, whether on this machine or on one that shares the disk.
-
-    Another build that does is waited for; one that was killed holds nothing.
-
-    Args:
-        waiting: is called once, if there is somebody to wait for.
-
-    Raises:
-        OutputError: nothing can be written there.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(out / f"{_LOCK}{name}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            waiting()
-            lock.acquire()
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
-    try:
-        yield
-    finally:
-        if os.name == "posix":  # whoever waits for a file that is gone makes another; Windows removes no open file
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 @contextlib.contextmanager
@@ -60,7 +29,8 @@ def staging(out: Path, name: str) -> Iterator[Path]:
         _recover(out, name)
         for stale in out.glob(f"{_STAGING}{name}-*"):
             clear(stale)
-        folder = Path(tempfile.mkdtemp(prefix=f"{_STAGING}{name}-", dir=out))
+        folder = out / f"{_STAGING}{name}-{os.urandom(16).hex()}"
+        folder.mkdir()
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
     try:
@@ -78,7 +48,6 @@ def publish(staged: Path, out: Path, name: str) -> Path:
     final = out / name
     retired = out / f"{_RETIRED}{name}"
     try:
-        staged.chmod(0o755)  # temporary folders are private
         if final.exists():
             final.rename(retired)
         try:

@@ -1,5 +1,8 @@
 """A file that is replaced is the old one or the new one."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,5 +45,25 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="; choose another folder"), replacing(tmp_path / "file/a"):
+    with pytest.raises(OutputError, match="or choose another folder"), replacing(tmp_path / "file/a"):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_who_may_read_it_is_said_by_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    code = (
+        f"import os, pathlib; from mobile_export.atomic import replacing; os.umask({umask})\n"
+        f"with replacing(pathlib.Path({str(tmp_path / 'file')!r})) as file: file.write(b'shared')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
+def test_drafts_of_one_process_id_are_told_apart(tmp_path: Path) -> None:
+    """As of containers that share a disk, in each of which the first process is number one."""
+    with replacing(tmp_path / "file") as one, replacing(tmp_path / "file") as other:
+        one.write(b"one")
+        other.write(b"other")
+    assert (tmp_path / "file").read_bytes() == b"one"
+    assert names(tmp_path) == ["file"]

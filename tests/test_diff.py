@@ -274,3 +274,18 @@ def test_another_normalization_is_done_by_the_file() -> None:
 def test_a_damaged_manifest_is_different(made: Made) -> None:
     for damage in ({"mean": ()}, {"std": (0.0,)}, {"std": (1.0, 2.0), "mean": (1.0, 2.0, 3.0)}):
         assert diff(prepared(made), prepared(made, **damage))
+
+
+def test_what_is_taken_where_a_call_names_nothing() -> None:
+    first, second, other = artifact("a"), artifact("b"), artifact("c", format="onnx")
+    assert fine(with_class(first, second), with_class(second, first)) == [
+        "class: opens b where no variant is named, opened a"
+    ]
+    assert broken(with_class(first, other), with_class(other, first)) == [
+        "class: opens c where no variant is named, opened a, which another runtime runs"
+    ]
+    assert diff(manifest(first, other), manifest(other, first)) == []
+    swapped = changed(APP, litert=APP.litert[::-1])
+    assert fine(with_class(), with_class(app=swapped)) == [
+        "class: runs .tflite by LiteRT's interpreter, ran by compiled_model, by default"
+    ]

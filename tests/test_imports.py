@@ -53,6 +53,12 @@ def command(*arguments: str) -> tuple[str, dict]:
         ("lock tests", 3, ""),
         ("fetch --lock no-such.lock", 2, ""),
         ("diff README.md README.md", 3, ""),
+        ("cache", 0, "/"),
+        ("cache prune --cache tests", 2, ""),
+        ("gradle", 0, "// "),
+        ("xcode no-such.xcodeproj", 2, ""),
+        ("pack tests --to no-such", 3, ""),
+        ("doctor", 0, f"mobile-export {__version__}+"),
         ("run model.txt --data data.npz", 2, ""),
         ("freeze-graph --help", 0, "Turn the variables of a graph into constants"),
         ("freeze-graph --input_graph README.md", 2, ""),
@@ -68,6 +74,14 @@ def test_imports_nothing_heavy(arguments: str, code: int, printed: str) -> None:
 def test_the_schema_is_json_that_names_the_formats() -> None:
     schema = json.loads(command("schema")[0])
     assert {"tflite", "onnx"} <= set(schema["$defs"]["Artifact"]["properties"]["format"]["enum"])
+
+
+def test_doctor_tells_all_that_another_build_system_has_to_know() -> None:
+    """So that one start of Python answers it: which code, of which version, on which Python, with which packages."""
+    found = json.loads(command("doctor", "--format", "json")[0])
+    assert found["version"].startswith(f"{__version__}+")
+    assert {"python", "system", "machine"} == set(found["system"])
+    assert {"tensorflow", "pydantic"} <= {package["name"] for package in found["packages"]}
 
 
 def test_locked_builds_need_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,12 @@
 """What stands for a model's files in the keys."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mobile_export import keys
 from mobile_export.errors import ModelError
-from mobile_export.keys import LARGEST, artifact_key, code_version, file_hashes, source_hashes
+from mobile_export.keys import LARGEST, artifact_key, file_hashes, source_hashes
 from mobile_export.plan import choices
 from mobile_export.session import import_tensorflow
 from mobile_export.target import Target, load_target
@@ -65,23 +63,6 @@ def test_a_missing_file_of_a_transform_is_named(tmp_path: Path) -> None:
     asked = target(tmp_path, 'freeze_requantization_ranges(min_max_log_file="seen.log")')
     with pytest.raises(ModelError, match=r"seen\.log: missing; name a file that is there in transforms\.passes"):
         file_hashes(asked)
-
-
-@pytest.mark.parametrize("changed", ["keys.py", "arity.txt", "kernels/runtimes/tensorflow-android-1.4.0.txt"])
-def test_whatever_comes_with_the_package_is_of_its_version(
-    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = Path(keys.__file__).parent
-    copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(keys, "__file__", str(copy / "keys.py"))
-    code_version.cache_clear()
-    before = code_version()
-    (copy / changed).write_text("changed")
-    code_version.cache_clear()
-    assert code_version() != before
-    monkeypatch.undo()
-    code_version.cache_clear()
-    assert code_version() == before, "what Python has compiled does not count"
 
 
 KEYED = """

@@ -14,6 +14,22 @@ def test_one_name_a_line(tmp_path: Path) -> None:
     assert labels.read_labels(file) == ("Cat", "Dög", "", '$x"')
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r"])
+def test_nothing_else_ends_a_line(odd: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(f"a{odd}b\r\nc\n".encode())
+    assert labels.read_labels(file) == (f"a{odd}b", "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("", ()), ("\n", ("",)), ("a", ("a",)), ("a\n\n", ("a", "")), ("a\r\r\nb\r", ("a\r", "b"))]
+)
+def test_the_last_line_may_end_or_not(text: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(text.encode())
+    assert labels.read_labels(file) == names
+
+
 def test_what_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "labels.txt"
     with pytest.raises(ModelError, match=r"labels\.txt: cannot be read: No such file"):

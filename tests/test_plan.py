@@ -80,7 +80,7 @@ def test_another_search_has_another_key(folder: Path, other: str) -> None:
     ],
 )
 def test_samples_that_code_makes_are_in_no_key(folder: Path, data: str, generates: bool) -> None:
-    assert planned(folder, SEARCHED, data=data).generates is generates
+    assert planned(folder, SEARCHED, data=data).is_guesswork is generates
 
 
 def test_a_class_needs_a_file_that_apps_run(folder: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -21,7 +22,10 @@ from mobile_export.manifest import ArtifactEntry, Preparation
 from mobile_export.publish import clear
 from mobile_export.samples import Samples, load_samples, save_samples
 
-_DAMAGE = (ValidationError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_DAMAGE = (
+    *(ValidationError, ValueError, KeyError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),  # of archives that nobody wrote by accident
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class Finished:
     def missed(self) -> bool:
         """Whether it missed a limit."""
         return not all(check.passed for check in self.entry.checks)
+
+
+def recorded_of(artifact: str, recorded: Samples) -> Samples:
+    """What is recorded of an artifact, of all that is."""
+    prefixes = ("inputs/", "raw/", f"answers/{artifact}/")
+    return {name: array for name, array in recorded.items() if name.startswith(prefixes)}
 
 
 def _inside(path: str) -> str:
@@ -121,15 +131,13 @@ class ArtifactCache:
         if not blobs or not all(there):
             return None
         entry = found.artifact.model_copy(update={"file": file})
+        named = PurePosixPath(found.artifact.file).name == path.name == f"{entry.name}{path.suffix}"
         sound = (artifact_size(path), artifact_hash(path), entry.key) == (entry.bytes, entry.sha256, key)
-        try:
-            finished = Finished(entry, load_samples(work / "golden"), found.preparation)
-        except _DAMAGE:
-            sound = False
-        if not sound or finished.missed:
+        golden = _loaded(work / "golden", entry.name)
+        if golden is None or not named or not sound or not all(check.passed for check in entry.checks):
             self._damaged(_entry_name(key))
             return None
-        return finished
+        return Finished(entry, golden, found.preparation)
 
     def _add(self, finished: Finished, path: Path, work: Path) -> None:
         save_samples(work / "golden", finished.golden)
@@ -161,6 +169,15 @@ class ArtifactCache:
         """Remove what is damaged; nothing is restored from it."""
         with contextlib.suppress(OSError):  # such as where it may only be read
             self._store.discard(name)
+
+
+def _loaded(path: Path, artifact: str) -> Samples | None:
+    """What is recorded of the artifact, if it is that, and nothing else."""
+    try:
+        golden = load_samples(path)
+    except _DAMAGE:
+        return None
+    return golden if recorded_of(artifact, golden).keys() == golden.keys() else None
 
 
 def _entry_name(key: str) -> str:

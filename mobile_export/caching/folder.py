@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mobile_export.caching.places import VARIABLE, cache_root
+from mobile_export.caching.places import VARIABLE, cache_root, make_folder
 from mobile_export.errors import OutputError
 
 
@@ -12,9 +12,9 @@ def cache_folder(*parts: str) -> Path:
     Raises:
         OutputError: it cannot be made.
     """
-    folder = Path(cache_root()).joinpath(*parts)
+    root = cache_root()
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Path(make_folder(root, *parts))
     except OSError as error:
+        folder = Path(root, *parts)
         raise OutputError(f"{folder}: cannot be made ({error.strerror}); set {VARIABLE} to another folder") from error
-    return folder

@@ -9,10 +9,11 @@ import importlib
 import os
 import re
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any, Protocol
 
+from mobile_export.atomic import drafting
+from mobile_export.caching.places import make_folder
 from mobile_export.errors import MissingToolError, TargetError
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:(//|:)", re.IGNORECASE)  # two letters at least: C:\ is a folder
@@ -58,14 +59,9 @@ class FolderStore:
                 return
         except FileNotFoundError:
             pass
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_name(f"{kept.name}.{uuid.uuid4().hex}")
-        try:
-            shutil.copyfile(path, draft)
-            with contextlib.suppress(FileNotFoundError):  # pruned already, where next to nothing may be kept
-                draft.replace(kept)
-        finally:
-            draft.unlink(missing_ok=True)
+        make_folder(str(self._folder), *Path(name).parent.parts)
+        with contextlib.suppress(FileNotFoundError), drafting(kept) as draft, path.open("rb") as file:
+            shutil.copyfileobj(file, draft)  # gone means pruned already, where next to nothing may be kept
 
     def discard(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
@@ -121,6 +117,11 @@ class RemoteStore:
             raise OSError(0, f"{type(error).__name__}: {error}") from error
 
 
+def is_url(address: str) -> bool:
+    """Whether a cache is reached by fsspec; other addresses are folders."""
+    return _URL.match(address) is not None
+
+
 def open_store(address: str) -> Store:
     """The store at `address`, a folder or a URL.
 
@@ -128,4 +129,4 @@ def open_store(address: str) -> Store:
         TargetError: nothing reaches such places.
         MissingToolError: the package that does is not installed.
     """
-    return RemoteStore(address) if _URL.match(address) else FolderStore(Path(address))
+    return RemoteStore(address) if is_url(address) else FolderStore(Path(address))

@@ -8,21 +8,22 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from mobile_export.cli import apps, building, caching, classic, locking, models, tools
+from mobile_export.cli import apps, building, caching, classic, locking, models, published, tools
 from mobile_export.cli.app import app, complain
 from mobile_export.errors import INTERRUPTED, ExportError
 
 COMMANDS: tuple[Callable[..., Any], ...] = (
     building.build,
     building.demo,
-    building.run,
-    building.verify,
+    published.run,
+    published.verify,
     locking.lock,
     locking.fetch,
     locking.diff,
     caching.cache,
     apps.gradle,
     apps.xcode,
+    apps.swiftpm,
     apps.pack,
     models.explain,
     models.inspect,

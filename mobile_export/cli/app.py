@@ -64,13 +64,26 @@ def need(packages: list["Package"]) -> None:
         raise MissingToolError(f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"')
 
 
+def visible(text: str) -> str:
+    """Text in which whatever a terminal would obey, or not show, is written as Python has it; lines and tabs stay.
+
+    Names come from models, manifests and folders of others.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
 def console() -> Any:
     """Where tables go: as wide as the terminal, or as what a build's log shows."""
     from rich.console import Console
 
     from mobile_export.report.terminal import WIDE
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    class Screen(Console):
+        def render(self, *arguments: Any, **options: Any) -> Any:
+            for segment in super().render(*arguments, **options):
+                yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+    return Screen(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def print_json(value: Any) -> None:
@@ -78,14 +91,24 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
+def say(text: str) -> None:
+    """A result, or a line of it."""
+    print(visible(text))
+
+
 def complain(message: str) -> None:
     """What ended a command, or one of its targets."""
-    print(f"error: {message}", file=sys.stderr)
+    print(visible(f"error: {message}"), file=sys.stderr)
 
 
 def warn(message: str) -> None:
     """What did not end it, and should be read."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(visible(f"warning: {message}"), file=sys.stderr)
+
+
+def remark(message: str) -> None:
+    """What is good to know."""
+    print(visible(message), file=sys.stderr)
 
 
 class Progress:

@@ -1,18 +1,28 @@
-"""Targets in, published files out; and published files looked at again."""
+"""Targets in, published files out; and what other build systems want to know of that."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
 from mobile_export.caching.places import cache_root
-from mobile_export.caching.pruning import prune, size_limit
-from mobile_export.cli.app import Format, Jobs, Out, Progress, Targets, complain, console, need, print_json, warn
-from mobile_export.cli.locking import OnlyKinds, OnlyTargets, verify_locked
-from mobile_export.errors import CheckFailed, TargetError
-from mobile_export.locking.lock import FETCHED
+from mobile_export.cli.app import (
+    Format,
+    Jobs,
+    Out,
+    Progress,
+    Targets,
+    complain,
+    console,
+    need,
+    print_json,
+    say,
+    visible,
+    warn,
+)
+from mobile_export.errors import TargetError
 
 if TYPE_CHECKING:
     from mobile_export.build import Outcome
@@ -51,11 +61,25 @@ def build(
 ) -> None:
     """Build, check and publish every artifact of the targets."""
     if print_inputs or print_outputs:
-        _print_files(targets, out, print_inputs, print_outputs)
+        if print_inputs and print_outputs:
+            raise TargetError("--print-inputs and --print-outputs are two lists; ask for one at a time")
+        beside: dict[str, object] = {
+            "--artifact": artifact,
+            "--jobs": jobs,
+            "--cache": cache,
+            "--no-cache": no_cache,
+            "--gate": gate == "warn",
+            "--executor": executor,
+            "--depfile": depfile,
+        }
+        _refuse("--print-inputs" if print_inputs else "--print-outputs", "builds nothing", beside)
+        _print_files(targets, out if print_outputs else None, output)
         return
+    _refuse("--no-cache", "builds without what is kept", {"--cache": cache if no_cache else None})
     store = _store(cache)
     with Progress() as progress:
-        from mobile_export.build import Options, build
+        from mobile_export.build import build
+        from mobile_export.making import Options
         from mobile_export.workers import default_jobs
 
         options = Options(out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress)
@@ -63,59 +87,87 @@ def build(
     if store.trouble is not None:
         warn(f"the cache cannot be used: {store.trouble}")
     if store.added and cache is None:
-        prune(Path(cache_root()), size_limit())
+        _bound_own_cache()
     if depfile is not None and not any(outcome.error for outcome in outcomes):
-        _write_depfile(depfile, targets, out)
+        _write_depfile(depfile, outcomes)
     if output == "text" and not no_cache and store.trouble is None:
         _remember(outcomes, depfile)
     _report(outcomes, output)
 
 
+def _refuse(option: str, does: str, beside: Mapping[str, object]) -> None:
+    """Stop where one of these was given as well.
+
+    Raises:
+        TargetError: it was.
+    """
+    given = [name for name, value in beside.items() if value]
+    if given:
+        raise TargetError(f"{option} {does}, so {', '.join(given)} would do nothing; leave one of them out")
+
+
+def _bound_own_cache() -> None:
+    """Make room in the user's own cache, where somebody else's files do not lie among ours."""
+    from mobile_export.caching.pruning import prune, size_limit
+
+    try:
+        prune(Path(cache_root()), size_limit())
+    except TargetError as error:
+        warn(f"the cache grows without bounds: {error}")
+
+
 def _store(address: str | None) -> "ArtifactCache":
     """Where built files are kept: the user's own cache, or what `--cache` names."""
     from mobile_export.caching.artifacts import ArtifactCache
+    from mobile_export.caching.pruning import size_limit
     from mobile_export.caching.stores import open_store
 
     size_limit()  # a wrong one is said before work of minutes
     return ArtifactCache(open_store(cache_root() if address is None else address))
 
 
-def _print_files(targets: Sequence[Path], out: Path, inputs: bool, outputs: bool) -> None:
-    from mobile_export.incremental.depfile import shown
-    from mobile_export.incremental.outputs import outputs_of
-    from mobile_export.incremental.reads import reads_of
-    from mobile_export.plan import load_targets
+def _print_files(targets: Sequence[Path], out: Path | None, output: str) -> None:
+    """What is published in `out`; without it, what is read."""
+    from mobile_export.incremental.listing import list_files, record_list
 
-    loaded = load_targets(targets)
-    read = [file for path, target in loaded for file in reads_of(path, target).files] if inputs else []
-    published = [file for _, target in loaded for file in outputs_of(target, out.absolute())] if outputs else []
-    for path in shown([*read, *published]):
-        print(path)
+    listed = list_files(targets, out)
+    if output == "json":
+        print_json([path.as_posix() for path in listed])
+        return
+    for path in listed:
+        say(str(path))
+    if _is_command():
+        record_list(sys.argv[1:], targets, out, listed)
 
 
-def _write_depfile(path: Path, targets: Sequence[Path], out: Path) -> None:
+def _write_depfile(path: Path, outcomes: Sequence["Outcome"]) -> None:
     from mobile_export.atomic import replacing
     from mobile_export.incremental.depfile import depfile, shown
     from mobile_export.incremental.reads import reads_of
-    from mobile_export.plan import load_targets
 
-    loaded = load_targets(targets)
-    read = [file for path, target in loaded for file in reads_of(path, target).files]
-    folders = [(out / target.name).absolute() for _, target in loaded]
+    plans = [outcome.planned for outcome in outcomes if outcome.planned]
+    read = [file for planned in plans for file in reads_of(planned.path, planned.target).files]
+    folders = [outcome.folder.absolute() for outcome in outcomes if outcome.folder]
     published = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
     with replacing(path) as file:
         file.write(depfile(shown(published), shown(read)).encode())
 
 
 def _remember(outcomes: Sequence["Outcome"], depfile: Path | None) -> None:
-    """Let the next run of this command be answered from a record; other commands that build have none."""
-    if sys.argv[1:2] == ["build"]:
+    """Let the next run of this command be answered from a record."""
+    if _is_command():
         from mobile_export.incremental.record import record
 
         lines = [("out", _current_line(outcome)) for outcome in outcomes]
         warnings = [f"warning: {text}" for each in outcomes if each.manifest for text in _warnings_of(each.manifest)]
         more = [] if depfile is None else [depfile]
-        record(sys.argv[1:], outcomes, [*lines, *(("err", warning) for warning in warnings)], more)
+        printed = [*lines, *(("err", warning) for warning in warnings)]
+        record(sys.argv[1:], outcomes, [(stream, visible(line)) for stream, line in printed], more)
+
+
+def _is_command() -> bool:
+    """Whether `build` is what the user called: other commands that build have no record."""
+    return sys.argv[1:2] == ["build"]
 
 
 def _current_line(outcome: "Outcome") -> str:
@@ -136,63 +188,6 @@ def demo(
     need(packages())
     train_if_needed(root)
     build([root / target for target in TARGETS], out=out, jobs=jobs, output=output)
-
-
-def run(
-    artifact: Annotated[Path, typer.Argument(help="A file that build wrote.")],
-    data: Annotated[Path, typer.Option(help="Inputs: an .npz with one array per public input, samples first.")],
-    samples: Annotated[int | None, typer.Option(min=1, help="How many of them; default: all.")] = None,
-    save: Annotated[Path | None, typer.Option(help="Write all answers to this .npz.")] = None,
-    output: Format = "text",
-) -> None:
-    """Run a built file on given inputs, in the runtime that the phone uses."""
-    from mobile_export.run import run_file
-
-    ran = run_file(artifact, data, samples, save)
-    if output == "json":
-        print_json({"artifact": artifact.name, "samples": ran.samples, "outputs": ran.summaries()})
-        return
-    print(f"{artifact.name}: {ran.samples} samples in {ran.runtime}")
-    for line in ran.lines():
-        print(f"  {line}")
-
-
-def verify(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            help=f"A published folder, or the folder of several; with --lock, what fetch filled ({FETCHED})."
-        ),
-    ] = None,
-    lock: Annotated[
-        Path | None, typer.Option(help="Check against this lock file instead: hashes alone, nothing is run.")
-    ] = None,
-    targets: OnlyTargets = None,
-    kinds: OnlyKinds = None,
-    jobs: Jobs = 0,
-    output: Format = "text",
-) -> None:
-    """Check that published files match their manifest and still give the recorded answers."""
-    if lock is not None:
-        verify_locked(folder or Path(FETCHED), lock, targets, kinds, output)
-        return
-    if folder is None or targets or kinds:
-        raise TargetError("name a published folder; or --lock FILE, to which --target and --kind belong")
-    from mobile_export.integrity import published_folders
-    from mobile_export.verify import verify
-    from mobile_export.workers import default_jobs
-
-    found = [finding for each in published_folders(folder) for finding in verify(each, jobs or default_jobs())]
-    if output == "json":
-        print_json([vars(finding) for finding in found])
-    else:
-        for finding in found:
-            print(f"{finding.target}/{finding.artifact}: {finding.problem or finding.unchecked or 'ok'}")
-    wrong = [finding for finding in found if finding.problem]
-    if wrong:
-        raise CheckFailed(
-            f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again"
-        )
 
 
 def _report(outcomes: list["Outcome"], output: str) -> NoReturn:
@@ -236,7 +231,7 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
     screen = console()
     for outcome in outcomes:
         if outcome.status == "current":
-            print(_current_line(outcome))
+            say(_current_line(outcome))
         elif outcome.manifest is not None:
             screen.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
             for note in outcome.manifest.source.notes:

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from mobile_export.caching.folder import cache_folder
 from mobile_export.caching.places import cache_root
-from mobile_export.cli.app import Format, print_json
+from mobile_export.cli.app import Format, print_json, say
 from mobile_export.errors import TargetError
 
 
@@ -14,7 +15,9 @@ def cache(
     action: Annotated[
         Literal["show", "prune"], typer.Argument(help="prune: remove what was used least recently.")
     ] = "show",
-    folder: Annotated[Path | None, typer.Option("--cache", help="A shared cache; default: your own.")] = None,
+    folder: Annotated[
+        str | None, typer.Option("--cache", metavar="FOLDER", help="A shared cache; default: your own.")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="With prune: bytes to leave, such as 2GB. Default: the bound.")
     ] = None,
@@ -25,14 +28,19 @@ def cache(
 ) -> None:
     """Show what is kept between builds, or remove some of it."""
     from mobile_export.caching.pruning import parse_size, prune, size_limit, survey
+    from mobile_export.caching.stores import is_url
     from mobile_export.report.terminal import format_bytes
 
     if action == "show" and (size, days) != (None, None):
         raise TargetError("--size and --days belong to: mobile-export cache prune")
-    where, limit = folder or Path(cache_root()), size_limit()
+    if folder is not None and is_url(folder):
+        raise TargetError(f"--cache {folder}: only a folder can be shown and pruned; use the rules of that place")
+    where, limit = Path(folder or cache_root()), size_limit()
+    bound = parse_size(size, "--size") if size is not None else limit
     removed = None
+    if folder is None:
+        cache_folder()  # one of your own is there, if empty
     if action == "prune":
-        bound = parse_size(size, "--size") if size is not None else limit
         removed = prune(where, bound, None if days is None else days * 24 * 3600)
     found = survey(where)
     if output == "json":
@@ -41,7 +49,7 @@ def cache(
         print_json({"folder": where.as_posix(), "limit": limit, "kinds": kinds, **freed})
         return
     if removed is not None:
-        print(f"{where}: {removed.files} files removed, {format_bytes(removed.bytes)}")
-    print(f"{where}: {format_bytes(sum(each.bytes for each in found))} of {format_bytes(limit)}")
+        say(f"{where}: {removed.files} files removed, {format_bytes(removed.bytes)}")
+    say(f"{where}: {format_bytes(sum(each.bytes for each in found))} of {format_bytes(limit)}")
     for each in found:
-        print(f"  {each.kind:10} {each.files:6} files  {format_bytes(each.bytes)}")
+        say(f"  {each.kind:10} {each.files:6} files  {format_bytes(each.bytes)}")

@@ -1,12 +1,11 @@
 """The classic tools, with flags of their own: TensorFlow's, and what they print."""
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
 
-from mobile_export.cli.app import print_json
+from mobile_export.cli.app import print_json, remark, say
 
 if TYPE_CHECKING:
     from mobile_export.classic.changes import Changes
@@ -19,7 +18,7 @@ def freeze_graph(context: typer.Context) -> None:
 
     flags = _classic(FreezeGraph, context.args)
     frozen = freeze_graph(flags)
-    print(f"{frozen.ops} ops in the final graph.", file=sys.stderr)
+    remark(f"{frozen.ops} ops in the final graph.")
     if flags.format == "json":
         print_json({"output_graph": frozen.path.as_posix(), "ops": frozen.ops, "bytes": frozen.size})
 
@@ -58,11 +57,11 @@ def transform_graph(context: typer.Context) -> None:
 
 def _print_changes(changes: "Changes", flags: "Flags") -> None:
     for note in changes.notes:
-        print(f"note: {note}", file=sys.stderr)
+        remark(f"note: {note}")
     if flags.format == "json":
         print_json(changes.as_json())
     else:
-        print("\n".join(changes.lines()))
+        say("\n".join(changes.lines()))
 
 
 def _classic(kind: type["Kind"], arguments: list[str], more: Callable[[], str] = str) -> "Kind":
@@ -70,6 +69,6 @@ def _classic(kind: type["Kind"], arguments: list[str], more: Callable[[], str] =
     from mobile_export.classic.flags import explain, parse
 
     if {"-h", "-help", "--help"} & set(arguments):
-        print("\n".join(filter(None, [explain(kind), more()])))
+        say("\n".join(filter(None, [explain(kind), more()])))
         raise typer.Exit
     return parse(kind, arguments)

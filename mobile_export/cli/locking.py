@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mobile_export.cli.app import Format, Progress, print_json, warn
+from mobile_export.cli.app import Format, Progress, print_json, say, warn
 from mobile_export.errors import CheckFailed, TargetError
 from mobile_export.locking.lock import FETCHED, FILE_NAME, Lock, read_lock
 from mobile_export.manifest import KINDS
@@ -51,7 +51,7 @@ def lock(
         return
     for target in pinned.targets:
         size = format_bytes(sum(file.bytes for file in target.files))
-        print(f"{target.name}: {len(target.files)} files, {size}, locked in {lock_file}")
+        say(f"{target.name}: {len(target.files)} files, {size}, locked in {lock_file}")
 
 
 def fetch(
@@ -72,10 +72,10 @@ def fetch(
         print_json([asdict(each) for each in found])
     else:
         for each in found:
-            print(f"{each.target}/{each.file}: {each.how}{f' from {each.source}' if each.source else ''}")
-    for finding in compare(wanted, chosen, out):
-        if finding.problem is not None:  # files of others, which would enter the app with ours
-            warn(f"{out / finding.target / finding.file}: {finding.problem}")
+            say(f"{each.target}/{each.file}: {each.how}{f' from {each.source}' if each.source else ''}")
+    for state in compare(wanted, chosen, out):
+        if state.problem is not None:  # files of others, which would enter the app with ours
+            warn(f"{out / state.target / state.file}: {state.problem}")
 
 
 def diff(
@@ -93,7 +93,7 @@ def diff(
         print_json([asdict(change) for change in changes])
     else:
         for change in changes:
-            print(f"{'breaking' if change.breaking else 'compatible'}: {', '.join(change.of)}: {change.text}")
+            say(f"{'breaking' if change.breaking else 'compatible'}: {', '.join(change.of)}: {change.text}")
     breaking = [change for change in changes if change.breaking]
     if breaking:
         raise CheckFailed(
@@ -111,11 +111,11 @@ def verify_locked(folder: Path, lock_file: Path, targets: list[str] | None, kind
 
     found = compare(*_choose(lock_file, targets, kinds), folder)
     if output == "json":
-        print_json([asdict(finding) for finding in found])
+        print_json([asdict(state) for state in found])
     else:
-        for finding in found:
-            print(f"{finding.target}/{finding.file}: {finding.problem or 'ok'}")
-    wrong = [finding for finding in found if finding.problem]
+        for state in found:
+            say(f"{state.target}/{state.file}: {state.problem or 'ok'}")
+    wrong = [state for state in found if state.problem]
     if wrong:
         raise CheckFailed(
             f"{folder}: {len(wrong)} of {len(found)} files are not as {lock_file} has them; "

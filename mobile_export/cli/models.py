@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mobile_export.cli.app import Format, Jobs, Progress, console, print_json
+from mobile_export.cli.app import Format, Jobs, Progress, console, print_json, say
 
 if TYPE_CHECKING:
     from mobile_export.target import Model
@@ -48,7 +48,7 @@ def inspect(
     if output == "json":
         print_json(inspection_json(found))
     else:
-        print("\n".join(inspection_lines(found)))
+        say("\n".join(inspection_lines(found)))
 
 
 def init(
@@ -80,7 +80,7 @@ def init(
     if output == "json":
         print_json({"target": started.name, "file": path.as_posix(), "artifacts": list(started.artifacts)})
     else:
-        print(
+        say(
             f"{path}: {len(started.artifacts)} artifacts; build them with: mobile-export build {shlex.quote(str(path))}"
         )
 

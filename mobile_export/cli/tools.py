@@ -5,21 +5,22 @@ from typing import Annotated
 
 import typer
 
-from mobile_export.cli.app import Format, Jobs, need, print_json
+from mobile_export.cli.app import Format, Jobs, need, print_json, say
 from mobile_export.errors import CheckFailed
 
 
 def doctor(output: Format = "text") -> None:
-    """Show what is installed, and what is missing."""
-    from mobile_export.environment import packages, system
+    """Show which we are, what is installed, and what is missing."""
+    from mobile_export.environment import code_version, packages, system
 
     found = packages()
     if output == "json":
-        print_json({"system": system(), "packages": [vars(package) for package in found]})
+        print_json({"version": code_version(), "system": system(), "packages": [vars(package) for package in found]})
     else:
-        print("  ".join(f"{key} {value}" for key, value in system().items()))
+        say(f"mobile-export {code_version()}")
+        say("  ".join(f"{key} {value}" for key, value in system().items()))
         for package in found:
-            print(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
+            say(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
     need(found)
 
 
@@ -48,7 +49,7 @@ def kernels(
     if output == "json":
         print_json(found.as_json())
     else:
-        print("\n".join(found.lines()))
+        say("\n".join(found.lines()))
     if found.lacks:
         raise CheckFailed(f"{found.runtime} lacks {found.lacks} of what {', '.join(map(str, files))} needs")
     if header is not None:

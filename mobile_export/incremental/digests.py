@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 from mobile_export.artifact_files import sha256_of
-from mobile_export.caching.places import cache_root
+from mobile_export.atomic import drafting
+from mobile_export.caching.places import cache_root, make_folder
 from mobile_export.incremental.unchanged import settled, stat_of
 
 LARGE = 1 << 20
 """Bytes from which on looking a hash up is quicker than hashing."""
-_KNOWN = re.compile(r"(\d+ \d+ \d+ \d+)\n(\d+)\n([0-9a-f]{64})\n")
+_KNOWN = re.compile(r"(\d+ \d+ \d+ \d+ \d+)\n(\d+)\n([0-9a-f]{64})\n")
 
 
 def known_sha256(path: Path) -> str:
@@ -48,8 +49,5 @@ def _read(note: Path) -> tuple[str, int, str] | None:
 
 
 def _write(note: Path, text: str) -> None:
-    draft = note.with_name(f"{note.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):  # it is hashed again, then
-        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.write_text(text, encoding="ascii")
-        draft.replace(note)
+    with contextlib.suppress(OSError), drafting(Path(make_folder(cache_root(), "digests"), note.name)) as file:
+        file.write(text.encode())  # where that fails, the file is hashed again

@@ -2,21 +2,12 @@
 
 from pathlib import Path
 
-from mobile_export.apps import generate
-from mobile_export.apps.interface import RUNTIMES, interface_of
+from mobile_export.apps import source_paths
+from mobile_export.apps.interface import RUNTIMES, vectors_of
 from mobile_export.describe import describe_app
 from mobile_export.formats import FORMATS, About, FolderFormat
 from mobile_export.kernels.header import FILE_NAME as HEADER
-from mobile_export.manifest import (
-    FILE_NAME,
-    GOLDEN,
-    REQUIRED_OPERATORS,
-    ArtifactEntry,
-    EdgeEntry,
-    Manifest,
-    SchemeEntry,
-    SourceEntry,
-)
+from mobile_export.manifest import FILE_NAME, GOLDEN, REQUIRED_OPERATORS
 from mobile_export.plan import file_of
 from mobile_export.target import RUN_BY_KERNELS, Artifact, Target
 
@@ -44,44 +35,10 @@ def _files_of(target: Target, artifact: Artifact) -> list[str]:
 
 
 def _generated(target: Target) -> list[str]:
-    """Paths of generated code and vectors, by a stand-in for the manifest: they do not depend on shapes and values."""
+    """Paths of generated code and golden vectors."""
+    app = describe_app(target)
     run = [artifact for artifact in target.artifacts if artifact.format in RUNTIMES]
-    if target.app is None or not run:
+    if app is None or not run:
         return []
-    inputs, outputs = (
-        tuple(EdgeEntry(name=name, dtype="float32", shape=(1,)) for name in names)
-        for names in ([i.name for i in target.model.inputs] or ["x"], [o.name for o in target.model.outputs] or ["y"])
-    )
-    entries = tuple(
-        ArtifactEntry(
-            name=artifact.name,
-            file=file_of(target, artifact),
-            format=artifact.format,
-            precision="float32",
-            interface="float32",
-            scheme=SchemeEntry(precision="float32"),
-            sha256="",
-            bytes=0,
-            zipped_bytes=0,
-            inputs=inputs,
-            outputs=outputs,
-            checks=(),
-            key="",
-        )
-        for artifact in run
-    )
-    stand_in = Manifest(
-        target=target.name,
-        platform=target.platform,
-        version="",
-        source=SourceEntry(form="", files={}),
-        data={},
-        transforms=(),
-        artifacts=entries,
-        app=describe_app(target),
-        golden="",
-        versions={},
-    )
-    unsure = {artifact.name for artifact in run if artifact.allow_select_tf_ops}
-    vectors = [variant.vectors for variant in interface_of(stand_in).variants if variant.name not in unsure]
-    return [*generate(stand_in, {}), *vectors]
+    vectors = [vectors_of(file_of(target, artifact)) for artifact in run if not artifact.allow_select_tf_ops]
+    return [*source_paths(app, [artifact.format for artifact in run]), *vectors]

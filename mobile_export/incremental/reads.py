@@ -8,7 +8,7 @@ from mobile_export.data import reader_of
 from mobile_export.keys import named_files
 from mobile_export.sources import source_of
 from mobile_export.target import Target
-from mobile_export.user_code import code_files, code_gaps
+from mobile_export.user_code import imports_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def reads_of(path: Path, target: Target) -> Reads:
     model = source_of(target.model)[1].files(target.model)
     data = [each for each in (target.data.calibration, target.data.evaluation) if each is not None]
     metric = target.data.evaluation.metric.code if target.data.evaluation else None
-    code = [c for c in (target.model.builder, target.model.custom_objects, metric) if c is not None]
+    code = [imports_of(c) for c in (target.model.builder, target.model.custom_objects, metric) if c is not None]
     named = [target.model.source, target.model.checkpoint, *target.transforms.passes.files.values()]
     checkpoints = [each for each in named if each is not None]
     states = [folder / "checkpoint" for folder in checkpoints]  # says which of several checkpoints is meant
@@ -44,7 +44,7 @@ def reads_of(path: Path, target: Target) -> Reads:
         *model,
         *(state for state in states if state.is_file()),
         *(file for source in data for file in reader_of(source).files(source)),
-        *(file for each in code for file in code_files(each)),
+        *(file for each in code for file in each.files.values()),
         *named_files(target).values(),
     ]
     trees = [each.source for each in data if isinstance(each.source, Path) and each.source.is_dir()]
@@ -53,5 +53,5 @@ def reads_of(path: Path, target: Target) -> Reads:
         *(each for each in checkpoints if each.is_dir()),
         *(Path(folder) for tree in trees for folder, _, _ in os.walk(tree)),
     ]
-    gaps = [gap for each in code for gap in code_gaps(each)]
+    gaps = [gap for each in code for gap in each.gaps]
     return Reads(*(tuple(sorted({each.absolute() for each in found})) for found in (files, folders, gaps)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobile_export.artifact_files import files_of
 from mobile_export.build import Outcome
+from mobile_export.environment import code_version, own_files
 from mobile_export.errors import ExportError
 from mobile_export.incremental.digests import known_sha256
 from mobile_export.incremental.reads import reads_of
@@ -15,9 +16,9 @@ from mobile_export.incremental.unchanged import FILE, FOLDER, PACKAGES, PLACE, S
 from mobile_export.integrity import artifact_problem, unknown_files
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
-from mobile_export.keys import code_version, own_files
 from mobile_export.manifest import FILE_NAME, KINDS, Manifest, load_manifest
-from mobile_export.plan import Plan, load_targets, plan
+from mobile_export.plan import load_targets, plan
+from mobile_export.target import Target
 
 
 def record(
@@ -38,33 +39,55 @@ def record(
         written: files that it has written besides.
     """
     begun = time.time_ns()
-    seen: list[Seen] = [look(FILE, str(path.absolute())) for path in written]
-    for outcome in outcomes:
-        planned, folder, manifest = outcome.planned, outcome.folder, outcome.manifest
-        if planned is None or folder is None or manifest is None or manifest.gate == "warn":
-            return False
-        if planned.generates:
-            return False  # code of the user makes the samples, nobody knows from what
-        try:
-            seen += [*_inputs(planned), *_outputs(folder.absolute(), manifest)]
+    try:
+        seen: list[Seen] = [look(FILE, str(path.absolute())) for path in written]
+        for outcome in outcomes:
+            planned, folder, manifest = outcome.planned, outcome.folder, outcome.manifest
+            if planned is None or folder is None or manifest is None or manifest.gate == "warn":
+                return False
+            if planned.is_guesswork:
+                return False  # code of the user makes the samples, or imports what nobody knows
+            seen += [*look_at_inputs(planned.path, planned.target), *_outputs(folder.absolute(), manifest)]
             code_version.cache_clear()
             ((path, target),) = load_targets([planned.path])
             if plan(path, target) != planned or not _is_whole(folder, manifest, seen):
                 return False
-        except (ExportError, OSError):
-            return False  # something is being changed; the next build finds out
-    return remember(arguments, begun, printed, list(dict.fromkeys([*seen, *_tools()])))
+        seen += look_at_tools()
+    except (ExportError, OSError):
+        return False  # something is being changed, or cannot be looked at: the next build finds out by itself
+    return remember(arguments, begun, printed, list(dict.fromkeys(seen)))
 
 
-def _inputs(planned: Plan) -> Iterator[Seen]:
-    reads = reads_of(planned.path, planned.target)
-    yield look(PLACE, str(planned.path.absolute()))  # the target's paths count from where it really lies
-    for path in reads.files:
-        yield look(FILE, str(path), lambda path: known_sha256(Path(path)))
-    for path in reads.gaps:
+def look_at_inputs(path: Path, target: Target) -> Iterator[Seen]:
+    """What a build of the target at `path` reads, and where another file would be read.
+
+    Raises:
+        ModelError: something is missing.
+        OSError: it cannot be read.
+    """
+    reads = reads_of(path, target)
+    yield look(PLACE, str(path.absolute()))  # the target's paths count from where it really lies
+    for file in reads.files:
+        yield look(FILE, str(file), lambda path: known_sha256(Path(path)))
+    for gap in reads.gaps:
+        yield look(FILE, str(gap))
+    for folder in reads.folders:
+        yield look(FOLDER, str(folder))
+
+
+def look_at_tools() -> Iterator[Seen]:
+    """Our own code, and whatever packages there are.
+
+    Raises:
+        OSError: Python's path has what cannot be read.
+    """
+    own = own_files()
+    for path in own:
         yield look(FILE, str(path))
-    for path in reads.folders:
+    for path in dict.fromkeys(path.parent for path in own):
         yield look(FOLDER, str(path))
+    for place in dict.fromkeys(sys.path):
+        yield look(PACKAGES, os.path.abspath(place))  # noqa: PTH100  "" is the current folder
 
 
 def _outputs(folder: Path, manifest: Manifest) -> Iterator[Seen]:
@@ -74,17 +97,6 @@ def _outputs(folder: Path, manifest: Manifest) -> Iterator[Seen]:
     for kind in KINDS:  # one that is not there is seen, too
         for below in (folder / kind, *(path for path in (folder / kind).rglob("*") if path.is_dir())):
             yield look(FOLDER, str(below))
-
-
-def _tools() -> Iterator[Seen]:
-    """Our own code, and whatever packages there are."""
-    own = own_files()
-    for path in own:
-        yield look(FILE, str(path))
-    for path in dict.fromkeys(path.parent for path in own):
-        yield look(FOLDER, str(path))
-    for place in dict.fromkeys(sys.path):
-        yield look(PACKAGES, os.path.abspath(place))  # noqa: PTH100  "" is the current folder
 
 
 def _is_whole(folder: Path, manifest: Manifest, seen: Sequence[Seen]) -> bool:

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mobile_export.artifact_files import sha256_of
-from mobile_export.caching.artifacts import ArtifactCache, Finished
+from mobile_export.caching.artifacts import ArtifactCache, Finished, recorded_of
 from mobile_export.errors import ModelError
 from mobile_export.integrity import artifact_problem, beside_problem, unknown_files
 from mobile_export.kernels.published import has_header
 from mobile_export.manifest import GOLDEN, Manifest, load_manifest
 from mobile_export.plan import Plan, file_of
-from mobile_export.samples import Samples, load_samples
+from mobile_export.samples import load_samples
 from mobile_export.target import Artifact
 
 
@@ -35,13 +35,14 @@ def kept(planned: Plan, published: Manifest | None, folder: Path, rebuilt: Colle
         rebuilt: names of artifacts that are not kept, whatever they are.
     """
     golden = folder / GOLDEN
-    if planned.generates or published is None or not golden.is_file() or sha256_of(golden) != published.golden:
+    if planned.is_guesswork or published is None or not golden.is_file() or sha256_of(golden) != published.golden:
         return {}
     recorded = load_samples(golden)
+    places = {artifact.name: file_of(planned.target, artifact) for artifact in planned.target.artifacts}
     found = [
-        Finished(entry, _recorded_of(entry.name, recorded), published.preparation)
+        Finished(entry, recorded_of(entry.name, recorded), published.preparation)
         for entry in published.artifacts
-        if planned.keys.get(entry.name) == entry.key
+        if (planned.keys.get(entry.name), places.get(entry.name)) == (entry.key, entry.file)
         and entry.name not in rebuilt
         and artifact_problem(folder, entry) is None
     ]
@@ -52,8 +53,3 @@ def restored(planned: Plan, wanted: Sequence[Artifact], stage: Path, store: Arti
     """Artifacts that were built before and are in the cache, by name; they are put into the stage."""
     found = {a.name: store.restore(planned.keys[a.name], file_of(planned.target, a), stage) for a in wanted}
     return {name: one for name, one in found.items() if one is not None}
-
-
-def _recorded_of(artifact: str, recorded: Samples) -> Samples:
-    prefixes = ("inputs/", "raw/", f"answers/{artifact}/")
-    return {name: array for name, array in recorded.items() if name.startswith(prefixes)}

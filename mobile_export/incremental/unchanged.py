@@ -4,7 +4,7 @@ The record of a command (its words, and the folder in which it ran) lists all th
 folders, the interpreter, installed packages, our own code, and what was published; each with what `stat` said of it and
 a hash. Where `stat` says the same, so does the file; where it does not, the file is hashed once, and if its bytes are
 the same the record is brought up to date. A file that was written so shortly before the record that the clock of its
-file system may not tell a later change is hashed, too.
+file system may not tell a later change is hashed, too, and so is every file on Windows, where `stat` tells less.
 
 A record that is missing, damaged or of another command answers nothing, and the build finds out by itself. Only the
 standard library is imported, and little of that.
@@ -15,13 +15,13 @@ import sys
 import time
 import zlib
 
-from mobile_export.caching.places import cache_root
+from mobile_export.caching.places import cache_root, make_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_HEAD = "mobile-export-record 1"
+_HEAD = "mobile-export-record 2"
 _ENCODING, _ERRORS = "utf-8", "surrogatepass"  # a path need not be text
 
 FILE, FOLDER, PACKAGES, PLACE = "file", "folder", "packages", "place"
@@ -32,6 +32,7 @@ ABSENT = "absent"
 COARSE = 2_000_000_000
 """Nanoseconds between two times that every file system can tell apart; FAT counts in steps of two seconds."""
 
+_TELLS_CHANGES = sys.platform != "win32"
 _PACKAGES = (".dist-info", ".egg-info", ".egg-link")
 
 Seen = tuple[str, str, str, str]
@@ -53,15 +54,15 @@ def _answer(arguments: list[str]) -> bool:
     if words != _words(arguments):
         return False
     fresh: list[Seen] = []
-    hashed = False
+    learnt = False
     for kind, said, digest, path in seen:
         now = stat_of(path)
         if kind == PLACE or now != said or not settled(said, recorded):
             if digest_of(kind, path, now) != digest:
                 return False
-            hashed = hashed or kind != PLACE
+            learnt = learnt or (kind != PLACE and (now != said or settled(now, begun)))
         fresh.append((kind, now, digest, path))
-    if hashed:
+    if learnt:
         _save(arguments, begun, printed, fresh)
     for stream, line in printed:
         (sys.stdout if stream == "out" else sys.stderr).write(line + "\n")
@@ -97,20 +98,23 @@ def look(kind: str, path: str, hashed: "Callable[[str], str] | None" = None) -> 
 
 
 def stat_of(path: str) -> str:
-    """What tells that a file is another one, or was changed: size, times of change in nanoseconds, and inode."""
+    """What tells that a file is another one, or was changed: size, times of change in nanoseconds, inode and disk."""
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return ABSENT
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_dev}"
 
 
 def settled(said: str, recorded: int) -> bool:
-    """Whether a change after `recorded` would show in what `stat` says: no change so shortly before might hide it."""
+    """Whether a change after `recorded` would show in what `stat` says: no change so shortly before might hide it.
+
+    On Windows nothing is settled: it tells when a file was made, where others tell of a change that none can set back.
+    """
     if said == ABSENT:
         return True
-    _, modified, changed, _ = map(int, said.split())
-    return recorded - max(modified, changed) > COARSE
+    _, modified, changed, *_ = map(int, said.split())
+    return _TELLS_CHANGES and recorded - max(modified, changed) > COARSE
 
 
 def digest_of(kind: str, path: str, said: str) -> str:
@@ -176,10 +180,11 @@ def _save(arguments: list[str], recorded: int, printed: "Sequence[tuple[str, str
     lines = [*rows, ("recorded", str(recorded)), *printed, *seen]
     body = "".join("\t".join(line) + "\n" for line in lines).encode(_ENCODING, _ERRORS)
     path = record_path(arguments)
-    draft = f"{path}.{os.getpid()}"
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name}-{os.urandom(16).hex()}.part")
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(draft, "wb") as file:
+        make_folder(cache_root(), "builds")
+        with open(draft, "xb") as file:
             file.write(f"{_HEAD} {zlib.crc32(body):08x}\n".encode() + body)
         os.replace(draft, path)
     except OSError:

@@ -1,9 +1,12 @@
 """Built artifacts that are kept: whole, or not at all."""
 
+import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +98,36 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(entry))
 
 
+def poison(entry: Path, golden: bytes) -> None:
+    """Let an entry name these bytes, by their right hash, as what is recorded of it."""
+    digest = hashlib.sha256(golden).hexdigest()
+    blob = entry.parents[2] / "blobs" / digest[:2] / digest
+    blob.parent.mkdir(exist_ok=True)
+    blob.write_bytes(golden)
+    edit(entry, lambda e: e.update(golden=digest))
+
+
+def npy(array: np.ndarray, claimed: int = 3) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (claimed,)})
+    return file.getvalue() + array.tobytes()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def uninflatable() -> bytes:
+    whole = bytearray(zipped({"inputs/x.npy": npy(np.ones(3))}))
+    start = 30 + len("inputs/x.npy")
+    whole[start : start + 8] = b"\xff" * 8
+    return bytes(whole)
+
+
 DAMAGE: dict[str, Callable[[Path, list[Path]], object]] = {
     "entry cut short": lambda entry, blobs: entry.write_bytes(entry.read_bytes()[:-9]),
     "entry empty": lambda entry, blobs: entry.write_bytes(b""),
@@ -107,6 +140,12 @@ DAMAGE: dict[str, Callable[[Path, list[Path]], object]] = {
     "no files": lambda entry, blobs: edit(entry, lambda e: e.update(files={})),
     "a digest that is a path": lambda entry, blobs: edit(entry, lambda e: e.update(golden="../../../etc/passwd")),
     "golden that is none": lambda entry, blobs: edit(entry, lambda e: e.update(golden=e["files"])),
+    "golden that is an array": lambda entry, blobs: poison(entry, npy(np.ones(3))),
+    "golden that claims to be large": lambda entry, blobs: poison(entry, zipped({"x.npy": npy(np.ones(3), 1 << 60)})),
+    "golden that does not inflate": lambda entry, blobs: poison(entry, uninflatable()),
+    "golden of another artifact": lambda entry, blobs: poison(entry, zipped({"answers/n/x.npy": npy(np.ones(3))})),
+    "entry of another artifact": lambda entry, blobs: edit(entry, lambda e: e["artifact"].update(name="n")),
+    "entry of another format": lambda entry, blobs: edit(entry, lambda e: e["artifact"].update(file="a/m.onnx")),
     "blobs cut short": lambda entry, blobs: [blob.write_bytes(blob.read_bytes()[:-1]) for blob in blobs],
     "blobs changed": lambda entry, blobs: [blob.write_bytes(b"x" * blob.stat().st_size) for blob in blobs],
     "blobs gone": lambda entry, blobs: [blob.unlink() for blob in blobs],
@@ -180,7 +219,9 @@ print(found)
 """
 PRUNE = """
 import pathlib, sys
+from mobile_export.caching.places import make_folder
 from mobile_export.caching.pruning import prune
+make_folder(sys.argv[1])
 while True:
     prune(pathlib.Path(sys.argv[1]), 0)
 """

@@ -1,5 +1,6 @@
 """Where work is kept between builds."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,37 @@ def test_a_file_in_its_way_is_named(home: Path, monkeypatch) -> None:
     monkeypatch.setenv(places.VARIABLE, str(home / "file"))
     with pytest.raises(OutputError, match=r"file/search: cannot be made .*; set MOBILE_EXPORT_CACHE"):
         cache.cache_folder("search")
+
+
+def tag(folder: Path) -> str | None:
+    path = folder / places.TAG
+    return path.read_text() if path.exists() else None
+
+
+def test_what_it_makes_is_tagged(home: Path) -> None:
+    """As https://bford.info/cachedir has it: backups leave it out."""
+    cache.cache_folder("searches")
+    root = home / ".cache/mobile-export"
+    assert tag(root).startswith("Signature: 8a477f597d28d172789f06886806bc55\n")  # type: ignore[union-attr]
+    assert places.is_cache(str(root))
+    assert not tag(root.parent)
+
+
+@pytest.mark.parametrize(
+    ("before", "tagged"), [([], True), (["artifacts", "builds"], True), (["artifacts", "thesis"], False)]
+)
+def test_a_folder_of_somebody_else_is_not_tagged(home: Path, monkeypatch, before: list[str], tagged: bool) -> None:
+    for name in before:
+        (home / "named" / name).mkdir(parents=True)
+    monkeypatch.setenv(places.VARIABLE, str(home / "named"))
+    cache.cache_folder("builds")
+    assert places.is_cache(str(home / "named")) is tagged
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="modes are of POSIX, and the place is Linux's")
+def test_your_own_is_private_and_a_named_one_is_for_the_umask_to_say(home: Path, monkeypatch) -> None:
+    cache.cache_folder("builds")
+    monkeypatch.setenv(places.VARIABLE, str(home / "named"))
+    cache.cache_folder("builds")
+    modes = [(home / name).stat().st_mode & 0o777 for name in (".cache/mobile-export", "named", "named/builds")]
+    assert modes == [0o700, 0o755, 0o755]

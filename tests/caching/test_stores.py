@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mobile_export.caching import stores
+from mobile_export.caching.places import is_cache
 from mobile_export.caching.stores import FolderStore, RemoteStore, Store, open_store
 from mobile_export.errors import MissingToolError, TargetError
 
@@ -106,3 +107,8 @@ def test_a_package_that_is_missing(monkeypatch) -> None:
         MissingToolError, match=r'--cache s3://b: No module .* pip install "mobile-export\[remote-cache\]"'
     ):
         open_store("s3://b")
+
+
+def test_a_folder_is_tagged_as_a_cache(tmp_path: Path) -> None:
+    put(FolderStore(tmp_path / "kept"), tmp_path, "artifacts/a", b"weights")
+    assert is_cache(str(tmp_path / "kept"))

@@ -72,7 +72,7 @@ def test_one_that_was_just_written_is_not_trusted(tmp_path: Path, read: list[Pat
     assert len(read) == 2
 
 
-@pytest.mark.parametrize("note", [b"", b"\xff", b"1 2 3 4\n5\n" + b"0" * 64])
+@pytest.mark.parametrize("note", [b"", b"\xff", b"1 2 3 4 5\n6\n" + b"0" * 64])
 def test_a_damaged_note_is_none(weights: Path, read: list[Path], cache: Path, note: bytes) -> None:
     known_sha256(weights)
     (path,) = (cache / "digests").iterdir()

@@ -177,6 +177,33 @@ def test_what_is_settled(model: Path) -> None:
     assert unchanged.settled(unchanged.ABSENT, 0)
 
 
+def test_windows_settles_nothing(model: Path, monkeypatch) -> None:
+    """It has no time of change, so another file of that size, its time set back, shows in nothing that stat says."""
+    monkeypatch.setattr(unchanged, "_TELLS_CHANGES", False)
+    recorded(look(FILE, str(model)), look(FILE, str(model.with_name("absent"))))
+    same = unchanged.stat_of(str(model))
+    hashed, before = reads(monkeypatch), Path(record_path(COMMAND)).stat()
+    assert answer(COMMAND)
+    assert hashed == [str(model)]
+    assert Path(record_path(COMMAND)).stat() == before, "there was nothing to learn"
+    model.write_text("trained")
+    stat_of = unchanged.stat_of
+    monkeypatch.setattr(unchanged, "stat_of", lambda path: same if path == str(model) else stat_of(path))
+    assert not answer(COMMAND)
+
+
+def test_the_same_file_number_on_another_disk(model: Path) -> None:
+    assert unchanged.stat_of(str(model)).split()[3:] == [str(model.stat().st_ino), str(model.stat().st_dev)]
+
+
+def test_what_killed_builds_left_is_in_nobodys_way(model: Path, cache: Path) -> None:
+    recorded(look(FILE, str(model)))
+    path = Path(record_path(COMMAND))
+    path.with_name(f".{path.name}-{'0' * 32}.part").write_bytes(b"half")
+    assert answer(COMMAND)
+    assert {other.name for other in cache.iterdir()} == {"builds", "CACHEDIR.TAG"}
+
+
 def test_another_file_in_a_folder(here: Path) -> None:
     folder = here / "photos"
     folder.mkdir()

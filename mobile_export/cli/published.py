@@ -1,0 +1,68 @@
+"""Published files looked at again: their answers, and whether they are as they were."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mobile_export.cli.app import Format, Jobs, print_json, say
+from mobile_export.cli.locking import OnlyKinds, OnlyTargets, verify_locked
+from mobile_export.errors import CheckFailed, TargetError
+from mobile_export.locking.lock import FETCHED
+
+
+def run(
+    artifact: Annotated[Path, typer.Argument(help="A file that build wrote.")],
+    data: Annotated[Path, typer.Option(help="Inputs: an .npz with one array per public input, samples first.")],
+    samples: Annotated[int | None, typer.Option(min=1, help="How many of them; default: all.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write all answers to this .npz.")] = None,
+    output: Format = "text",
+) -> None:
+    """Run a built file on given inputs, in the runtime that the phone uses."""
+    from mobile_export.run import run_file
+
+    ran = run_file(artifact, data, samples, save)
+    if output == "json":
+        print_json({"artifact": artifact.name, "samples": ran.samples, "outputs": ran.summaries()})
+        return
+    say(f"{artifact.name}: {ran.samples} samples in {ran.runtime}")
+    for line in ran.lines():
+        say(f"  {line}")
+
+
+def verify(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help=f"A published folder, or the folder of several; with --lock, what fetch filled ({FETCHED})."
+        ),
+    ] = None,
+    lock: Annotated[
+        Path | None, typer.Option(help="Check against this lock file instead: hashes alone, nothing is run.")
+    ] = None,
+    targets: OnlyTargets = None,
+    kinds: OnlyKinds = None,
+    jobs: Jobs = 0,
+    output: Format = "text",
+) -> None:
+    """Check that published files match their manifest and still give the recorded answers."""
+    if lock is not None:
+        verify_locked(folder or Path(FETCHED), lock, targets, kinds, output)
+        return
+    if folder is None or targets or kinds:
+        raise TargetError("name a published folder; or --lock FILE, to which --target and --kind belong")
+    from mobile_export.integrity import published_folders
+    from mobile_export.verify import verify
+    from mobile_export.workers import default_jobs
+
+    found = [finding for each in published_folders(folder) for finding in verify(each, jobs or default_jobs())]
+    if output == "json":
+        print_json([vars(finding) for finding in found])
+    else:
+        for finding in found:
+            say(f"{finding.target}/{finding.file}: {finding.problem or finding.unchecked or 'ok'}")
+    wrong = [finding for finding in found if finding.problem]
+    if wrong:
+        raise CheckFailed(
+            f"{folder}: {len(wrong)} of {len(found)} files are not as they were published; build them again"
+        )
