@@ -10,9 +10,10 @@ from typing import Any
 
 from mobile_export.apps import swift
 from mobile_export.apps.interface import Interface, interface_of
-from mobile_export.errors import CheckFailed, ModelError, OutputError, TargetError
-from mobile_export.integrity import artifact_problem, beside_problem
-from mobile_export.manifest import FILE_NAME, Manifest, load_manifest
+from mobile_export.errors import OutputError, TargetError
+from mobile_export.integrity import shippable
+from mobile_export.manifest import Manifest
+from mobile_export.mutex import alone
 from mobile_export.publish import publish, staging
 
 LIST = ".mobile-export-package"
@@ -24,31 +25,26 @@ _KEPT = (".build", ".swiftpm", "Package.resolved")
 def pack(folder: Path, to: Path, name: str | None = None, shim: bool = False) -> bool:
     """Write the package of a published folder to `to`, whole or not at all; False where it is there already.
 
+    Who else packs to the same place is waited for.
+
     Args:
         name: of the package; that of the Swift module where none is given.
         shim: the C target alone that stands between the class and ONNX Runtime, for a package of the app's own.
 
     Raises:
-        CheckFailed: the folder was published with --gate warn.
-        TargetError: the target has no Swift class.
-        ModelError: the folder is damaged.
+        CheckFailed: the folder was published with --gate warn, or files in it are missing or changed.
+        TargetError: the target has no Swift class, or a name is given to a shim.
+        ModelError: the manifest is missing or damaged.
         OutputError: `to` holds something else, or cannot be written.
     """
+    if shim and name is not None:
+        raise TargetError(f"--name {name}: the shim alone is no package, and has no name; leave out --name or --shim")
     files = _listed(shim_files(folder) if shim else package_files(folder, name))
     to = to.absolute()
-    if _ours(to) == files:
-        return False
-    with staging(to.parent, to.name) as staged:
-        try:
-            for path, content in files.items():
-                (staged / path).parent.mkdir(parents=True, exist_ok=True)
-                (staged / path).write_bytes(content)
-            _keep(to, staged)
-        except OSError as error:
-            raise OutputError(
-                f"{to}: cannot be written: {error.strerror}; make room, or name another folder"
-            ) from error
-        publish(staged, to.parent, to.name)
+    with alone(to.parent, to.name):
+        if _ours(to) == files:
+            return False
+        _write(files, to)
     return True
 
 
@@ -110,24 +106,29 @@ def _written(template: str, about: Mapping[str, Any]) -> bytes:
     return swift.render(f"package/{template}.j2", about).encode()
 
 
+def _write(files: Mapping[str, bytes], to: Path) -> None:
+    with staging(to.parent, to.name) as staged:
+        try:
+            for path, content in files.items():
+                (staged / path).parent.mkdir(parents=True, exist_ok=True)
+                (staged / path).write_bytes(content)
+            _keep(to, staged)
+        except OSError as error:
+            raise OutputError(
+                f"{to}: cannot be written: {error.strerror}; make room, or name another folder"
+            ) from error
+        publish(staged, to.parent, to.name)
+
+
 def _listed(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**files, LIST: "".join(f"{path}\n" for path in sorted(files)).encode()}
 
 
 def _published(folder: Path) -> tuple[Manifest, Interface]:
-    """What was published, once it is sure that all of it is there and may be shipped."""
-    manifest = load_manifest(folder)
-    if manifest.gate == "warn":
-        raise CheckFailed(
-            f"{folder / FILE_NAME}: published with --gate warn, so files that missed a limit are among these; "
-            "build without it to pack them"
-        )
+    """What was published and has a Swift class, once it is sure that it may be shipped."""
+    manifest = shippable(folder)
     if manifest.app is None or manifest.app.swift_module is None:
         raise TargetError(f"{manifest.target}: the target asks for no Swift; add [app] with a swift_module")
-    problems = [artifact_problem(folder, entry) for entry in manifest.artifacts]
-    problem = next((each for each in [*problems, beside_problem(folder, manifest)] if each is not None), None)
-    if problem is not None:
-        raise ModelError(f"{folder}: {problem}; build the target again")
     return manifest, interface_of(manifest)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from mobile_export.apps.interface import RUNTIMES
 from mobile_export.diff.change import Change, breaking, compatible
-from mobile_export.manifest import Manifest
+from mobile_export.manifest import ArtifactEntry, Manifest
 
 
 def target_changes(old: Manifest, new: Manifest) -> Iterator[Change]:
@@ -41,5 +42,28 @@ def code_changes(old: Manifest, new: Manifest, wrapped: bool) -> Iterator[Change
     if wrapped and old.app and new.app:
         if old.app.class_name != new.app.class_name:
             yield breaking("class", f"{old.app.class_name} → {new.app.class_name}")
+        yield from _defaults(old, new)
         for adapter in sorted(set(old.app.litert) - set(new.app.litert)):
             yield breaking("class", f"runs nothing by LiteRT's {adapter} any more")
+
+
+def _defaults(old: Manifest, new: Manifest) -> Iterator[Change]:
+    """What the class takes where a call names nothing: in Swift the first file, in Kotlin the first class of LiteRT."""
+    before, after = (_first(manifest) for manifest in (old, new))
+    if (
+        before
+        and after
+        and before.name != after.name
+        and "Swift module" in languages(old).keys() & languages(new).keys()
+    ):
+        text = f"opens {after.name} where no variant is named, opened {before.name}"
+        moved = RUNTIMES[before.format] != RUNTIMES[after.format]
+        yield breaking("class", f"{text}, which another runtime runs") if moved else compatible("class", text)
+    if old.app and new.app and old.app.litert[:1] != new.app.litert[:1] and set(old.app.litert) <= set(new.app.litert):
+        yield compatible(
+            "class", f"runs .tflite by LiteRT's {new.app.litert[0]}, ran by {old.app.litert[0]}, by default"
+        )
+
+
+def _first(manifest: Manifest) -> ArtifactEntry | None:
+    return next((entry for entry in manifest.artifacts if entry.format in RUNTIMES), None)

@@ -20,7 +20,7 @@ TRIES = 5
 """How often in a row a source may fail without bringing much."""
 PATIENCE = (10.0, 30.0)
 """Seconds until a server has to be there, and between two pieces of its answer."""
-PAUSE = 0.5
+PAUSE = 1.0
 """Seconds before the second try; twice as many before each that follows."""
 
 _MUCH = 1 << 20
@@ -54,7 +54,7 @@ class Downloads:
         self._session.close()
 
     def get(self, url: str, path: Path, size: int) -> bool:
-        """Bring `path`, which may hold the beginning, to `size` bytes; whether it came as a whole.
+        """Bring `path`, which may hold the beginning, to `size` bytes; whether they came in one piece.
 
         Raises:
             ModelError: the server has no such file, or one of another size, or does not answer.
@@ -63,21 +63,21 @@ class Downloads:
         host = "://".join(urllib.parse.urlsplit(url)[:2])
         if host in self._dead:
             raise ModelError(f"{url}: {self._dead[host]}")
-        failed, start = 0, 1 if path.exists() else 0
-        while _size(path) != size or not path.exists():
-            before = _size(path)
+        whole, failed, reached = False, 0, _size(path)
+        while not path.exists() or _size(path) != size:
             try:
-                start = self._go_on(url, path, size)
+                whole = self._go_on(url, path, size)
             except _Passing as error:
-                failed = 1 if _size(path) >= before + _MUCH else failed + 1
+                failed = 1 if _size(path) >= reached + _MUCH else failed + 1
+                reached = max(reached, _size(path))
                 if failed == TRIES:
                     self._dead[host] = str(error)
                     raise ModelError(f"{url}: {error}; tried {TRIES} times") from error
                 time.sleep(min(max(PAUSE * 2 ** (failed - 1), error.pause), _LONGEST_PAUSE))
-        return start == 0
+        return whole
 
-    def _go_on(self, url: str, path: Path, size: int) -> int:
-        """One request, for what is missing; gives from which byte on the answer was."""
+    def _go_on(self, url: str, path: Path, size: int) -> bool:
+        """One request, for what is missing; whether it was answered from the first byte on."""
         have = _size(path)
         asked = {"Range": f"bytes={have}-"} if have else {}
         with _as_ours(url), self._session.get(url, headers=asked, stream=True, timeout=PATIENCE) as answer:
@@ -85,7 +85,7 @@ class Downloads:
             got = _write(answer.iter_content(_CHUNK), path, start, size)
         if got < size:
             raise _Passing(f"ended after {got} of {size} bytes")
-        return start
+        return start == 0
 
 
 def _start(answer: requests.Response, url: str, path: Path, have: int, size: int) -> int:
@@ -93,18 +93,19 @@ def _start(answer: requests.Response, url: str, path: Path, have: int, size: int
     status = answer.status_code
     if status in _PASSING:
         raise _Passing(f"answers {status} {answer.reason}", _retry_after(answer))
-    found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if status == requests.codes.partial_content and found is not None and int(found[1]) == have:
-        _check_size(url, found[2], size)
-        return have
-    if have and status in (requests.codes.partial_content, requests.codes.requested_range_not_satisfiable):
+    partial, elsewhere = requests.codes.partial_content, requests.codes.requested_range_not_satisfiable
+    found = _RANGE.fullmatch(answer.headers.get("Content-Range", "")) if status == partial else None
+    goes_on = found is not None and int(found[1]) == have
+    if have and not goes_on and status in (partial, elsewhere):
         path.unlink()
         raise _Passing("does not go on where it was broken off")
-    if status != requests.codes.ok:
+    if status != requests.codes.ok and not goes_on:
         raise ModelError(f"{url}: answers {status} {answer.reason}")
-    if "Content-Encoding" not in answer.headers:
-        _check_size(url, answer.headers.get("Content-Length", "*"), size)
-    return 0
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":  # nobody asked for that, and what is small encoded may have no end
+        raise ModelError(f"{url}: comes encoded ({encoding}); have the server send files as they are")
+    _check_size(url, found[2] if found else answer.headers.get("Content-Length", "*"), size)
+    return have if found else 0
 
 
 def _check_size(url: str, said: str, size: int) -> None:
@@ -140,7 +141,7 @@ def _as_ours(url: str) -> Iterator[None]:
         raise _Passing("broke off") from error
     except (exceptions.ConnectionError, exceptions.Timeout) as error:
         raise _Passing(f"cannot be reached: {_cause(error)}") from error
-    except exceptions.RequestException as error:
+    except (exceptions.RequestException, ValueError) as error:  # urllib's word for a URL, or a number, that is none
         raise ModelError(f"{url}: cannot be read: {_cause(error)}") from error
 
 

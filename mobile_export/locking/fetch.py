@@ -1,8 +1,7 @@
 """From a lock to files: each is left where it is right, and else copied or downloaded, checked, and put in place."""
 
-import contextlib
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,19 +9,20 @@ from typing import TYPE_CHECKING, Literal
 
 from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import PART, move
-from mobile_export.errors import ModelError, OutputError, TargetError
+from mobile_export.errors import ModelError, TargetError
+from mobile_export.locking.grammar import is_url
 from mobile_export.locking.lock import (
     Lock,
     LockedFile,
     LockedTarget,
-    is_url,
     location,
     path_of,
     read_lock,
     write_lock,
 )
-from mobile_export.locking.locked_files import copy, is_there, retire
+from mobile_export.locking.locked_files import copy, is_there, refuse_links, retire
 from mobile_export.manifest import KINDS
+from mobile_export.mutex import alone
 
 if TYPE_CHECKING:
     from mobile_export.locking.download import Downloads
@@ -65,7 +65,7 @@ def fetch(lock: Lock, base: Path, out: Path, kinds: Sequence[str] = KINDS, busy:
     complete = all(is_there(out / target.name / file.path, file) for target, file in files)
     if complete and _with_others(lock, _brought(out), kinds) == _brought(out):
         return [Fetched(target.name, file.path, "there") for target, file in files]
-    with _alone(out), _Fetcher(base, out, busy) as fetcher:
+    with alone(out / _OWN, "fetch", timeout=WAIT), _Fetcher(base, out, busy) as fetcher:
         brought = _brought(out)
         found = [fetcher.fetch(target, file) for target, file in files]
         found += _retire(brought, lock, out, kinds)
@@ -91,6 +91,7 @@ class _Fetcher:
     def fetch(self, target: LockedTarget, file: LockedFile) -> Fetched:
         """Have a file in place, from the first source that has it."""
         path = self._out / target.name / file.path
+        refuse_links(path, self._out)
         if is_there(path, file):
             return Fetched(target.name, file.path, "there")
         if not target.sources:
@@ -170,23 +171,3 @@ def _retire(brought: Lock, lock: Lock, out: Path, kinds: Sequence[str]) -> list[
         if target.name in before
         for path in retire(before[target.name], target, out / target.name)
     ]
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold off other fetches into the same folder."""
-    import filelock
-
-    folder = out / _OWN
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        held = filelock.FileLock(folder / "alone", timeout=WAIT)
-        held.acquire()
-    except filelock.Timeout as error:
-        raise OutputError(f"{out}: another fetch is at work there, for {WAIT:.0f} s now; end it") from error
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}; choose another folder with --out") from error
-    try:
-        yield
-    finally:
-        held.release()

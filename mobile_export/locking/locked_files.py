@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import replacing
-from mobile_export.errors import ModelError
+from mobile_export.errors import ModelError, OutputError
 from mobile_export.locking.lock import Lock, LockedFile, LockedTarget
 
 _CHUNK = 1 << 20
@@ -15,7 +15,7 @@ _POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileState:
     """One file that is locked, or lies among those that are; `problem` is None when all is well."""
 
     target: str
@@ -23,10 +23,23 @@ class Finding:
     problem: str | None
 
 
-def compare(lock: Lock, kinds: Iterable[str], folder: Path) -> list[Finding]:
+def compare(lock: Lock, kinds: Iterable[str], folder: Path) -> list[FileState]:
     """What `folder/<target>/<path>` holds against the lock: hashes alone, nothing is run."""
     wanted = list(kinds)
-    return [finding for target in lock.targets for finding in _compare(target, folder / target.name, wanted)]
+    return [state for target in lock.targets for state in _compare(target, folder / target.name, wanted)]
+
+
+def refuse_links(path: Path, folder: Path) -> None:
+    """No file below `folder` is written or removed through a link: it may lead anywhere.
+
+    Raises:
+        OutputError: a folder on the way from `folder` to `path` is a link.
+    """
+    for parent in path.parents:
+        if parent == folder:
+            return
+        if parent.is_symlink():
+            raise OutputError(f"{parent}: is a link, and locked files are put into folders alone; remove it")
 
 
 def is_there(path: Path, file: LockedFile) -> bool:
@@ -56,18 +69,19 @@ def retire(before: LockedTarget, now: LockedTarget, folder: Path) -> list[str]:
     kept = {file.path.lower() for file in now.files}
     gone = [file for file in before.files if file.path.lower() not in kept and is_there(folder / file.path, file)]
     for file in gone:
+        refuse_links(folder / file.path, folder)
         (folder / file.path).unlink()
         _remove_empty((folder / file.path).parent, folder)
     return [file.path for file in gone]
 
 
-def _compare(target: LockedTarget, folder: Path, kinds: list[str]) -> Iterator[Finding]:
+def _compare(target: LockedTarget, folder: Path, kinds: list[str]) -> Iterator[FileState]:
     for file in target.files:
-        yield Finding(target.name, file.path, _problem(folder / file.path, file))
+        yield FileState(target.name, file.path, _problem(folder / file.path, file))
     locked = {folder / file.path for file in target.files}
     for path in (path for kind in kinds for path in sorted((folder / kind).rglob("*"))):
         if path not in locked and not path.is_dir():
-            yield Finding(target.name, path.relative_to(folder).as_posix(), "is not in the lock; remove it")
+            yield FileState(target.name, path.relative_to(folder).as_posix(), "is not in the lock; remove it")
 
 
 def _problem(path: Path, file: LockedFile) -> str | None:

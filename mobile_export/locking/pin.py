@@ -7,29 +7,29 @@ from pathlib import Path
 
 from mobile_export.artifact_files import files_of, sha256_of
 from mobile_export.atomic import replacing
-from mobile_export.errors import CheckFailed, TargetError
-from mobile_export.integrity import artifact_problem, beside_problem, published_folders
+from mobile_export.errors import TargetError
+from mobile_export.integrity import published_folders, shippable
+from mobile_export.locking.grammar import BY_HASH, is_url, path_problem, source_problem, target_problem
 from mobile_export.locking.lock import (
-    BY_HASH,
     Lock,
     LockedFile,
     LockedTarget,
-    is_url,
     location,
     parse_lock,
     path_of,
-    path_problem,
     read_lock,
-    source_problem,
-    target_problem,
     write_lock,
 )
-from mobile_export.locking.locked_files import copy, is_there, retire
+from mobile_export.locking.locked_files import copy, is_there, refuse_links, retire
 from mobile_export.manifest import FILE_NAME as MANIFEST
-from mobile_export.manifest import Manifest, load_manifest
+from mobile_export.manifest import Manifest
+from mobile_export.mutex import alone
 
 BY_TARGET = "{target}"
 """Stands in `--from` and `--copy-to` for the name of each target."""
+
+_Found = Mapping[str, tuple[Path, Manifest]]
+"""Published folders and their manifests, by target."""
 
 _ATTRIBUTES = b"# Locked files stay as they are, byte by byte, whatever Git does to the ends of lines.\n* -text\n"
 
@@ -43,7 +43,7 @@ class Pinned:
 
 
 def pin(folders: Sequence[Path], path: Path, sources: Sequence[str] = (), copy_to: str | None = None) -> Pinned:
-    """Lock published folders in the lock at `path`, whose other targets stay.
+    """Lock published folders in the lock at `path`, whose other targets stay; who else writes it is waited for.
 
     Args:
         folders: published, or folders of several.
@@ -56,9 +56,14 @@ def pin(folders: Sequence[Path], path: Path, sources: Sequence[str] = (), copy_t
         ModelError: nothing was published there.
         OutputError: the lock or the copies cannot be written.
     """
+    found = _manifests(folders)
+    with alone(path.parent, path.name):
+        return _pin(found, path, sources, copy_to)
+
+
+def _pin(found: _Found, path: Path, sources: Sequence[str], copy_to: str | None) -> Pinned:
     before = read_lock(path) if path.exists() else Lock()
     known = {target.name: target for target in before.targets}
-    found = _manifests(folders)
     written = sources or ([_by_target(copy_to)] if copy_to else [])
     targets = tuple(
         LockedTarget(name, _sources(name, written, len(found), path.parent) or _kept(known, name), _files(*at))
@@ -71,22 +76,14 @@ def pin(folders: Sequence[Path], path: Path, sources: Sequence[str] = (), copy_t
     return Pinned(targets, (*_notes(targets, found, path.parent), *removed))
 
 
-def _manifests(folders: Sequence[Path]) -> dict[str, tuple[Path, Manifest]]:
+def _manifests(folders: Sequence[Path]) -> _Found:
     """Every published folder and its manifest, by target, once it is sure that they may be locked."""
     found: dict[str, tuple[Path, Manifest]] = {}
     for folder in (each for given in folders for each in published_folders(given)):
-        manifest = load_manifest(folder)
+        manifest = shippable(folder)
         if manifest.target in found:
             raise TargetError(f"{manifest.target} is published in {found[manifest.target][0]} and {folder}; name one")
         _check(target_problem(manifest.target), folder)
-        if manifest.gate == "warn" or not all(check.passed for entry in manifest.artifacts for check in entry.checks):
-            raise CheckFailed(
-                f"{folder}: was published although limits were missed (--gate warn), so it is not locked; build without"
-            )
-        problem = beside_problem(folder, manifest)
-        problem = problem or next(filter(None, (artifact_problem(folder, entry) for entry in manifest.artifacts)), None)
-        if problem is not None:
-            raise CheckFailed(f"{folder}: {problem}; build the target again")
         found[manifest.target] = folder, manifest
     return found
 
@@ -133,7 +130,7 @@ def _by_target(copy_to: str) -> str:
 
 def _copy(
     targets: Iterable[LockedTarget],
-    found: Mapping[str, tuple[Path, Manifest]],
+    found: _Found,
     known: Mapping[str, LockedTarget],
     copy_to: str,
 ) -> list[str]:
@@ -144,6 +141,7 @@ def _copy(
         place = _by_target(copy_to).replace(BY_TARGET, target.name)
         for locked in target.files:
             path = Path(location(place, locked))
+            refuse_links(path, Path(place))
             if not is_there(path, locked):
                 copy(folder / locked.path, path, locked)
         if BY_HASH not in place:
@@ -161,7 +159,7 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
 
 
-def _notes(targets: Iterable[LockedTarget], found: Mapping[str, tuple[Path, Manifest]], base: Path) -> Iterator[str]:
+def _notes(targets: Iterable[LockedTarget], found: _Found, base: Path) -> Iterator[str]:
     """What is locked all the same, and should be known."""
     for target in targets:
         for entry in found[target.name][1].artifacts:

@@ -1,5 +1,6 @@
 """Swift packages of published folders: what is in them, what they replace, and what is not packed."""
 
+import concurrent.futures
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from mobile_export.apps import generate
 from mobile_export.apps.pack import LIST, pack
 from mobile_export.errors import CheckFailed, ModelError, OutputError, TargetError
+from mobile_export.locking.pin import pin
 from mobile_export.manifest import load_manifest
 from tests.apps.manifests import entry, manifest
 from tests.e2e.conftest import tree
@@ -130,8 +132,36 @@ def test_the_shim_alone(tmp_path: Path) -> None:
         pack(published(tmp_path / "tflite", "tflite"), tmp_path / "none", shim=True)
 
 
+def test_the_shim_has_no_name(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="--name Kit: the shim alone is no package"):
+        pack(published(tmp_path / "out"), tmp_path / "CDemoModel", name="Kit", shim=True)
+    assert not (tmp_path / "CDemoModel").exists()
+
+
+def test_what_lock_copied_is_enough(tmp_path: Path) -> None:
+    """The recorded answers, which enter no package, are not there."""
+    out = published(tmp_path / "out")
+    pin([out], tmp_path / "mobile-export.lock", copy_to=f"{tmp_path}/models")
+    assert not (tmp_path / "models/demo/golden.npz").exists()
+    assert pack(tmp_path / "models/demo", tmp_path / "package")
+    assert not pack(out, tmp_path / "package")
+
+
+def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """What lies there in the end is one of the packages, whole."""
+    one, other = published(tmp_path / "one", "onnx"), published(tmp_path / "other", "onnx", "tflite")
+    to = tmp_path / "package"
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        for done in [threads.submit(pack, out, to) for out in (one, other) * 3]:
+            done.result()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "package"]
+    for out in (one, other):
+        pack(out, tmp_path / f"{out.name} package")
+    assert tree(to) in [tree(tmp_path / f"{out.name} package") for out in (one, other)]
+
+
 def test_what_missed_a_limit_is_not_packed(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="published with --gate warn"):
+    with pytest.raises(CheckFailed, match=r"was published although limits were missed \(--gate warn\)"):
         pack(published(tmp_path / "out", gate="warn"), tmp_path / "package")
     assert not (tmp_path / "package").exists()
 
@@ -141,12 +171,12 @@ def test_a_target_without_swift_has_no_package(tmp_path: Path) -> None:
         pack(published(tmp_path / "out", app={"class_name": "Demo"}), tmp_path / "package")
 
 
-@pytest.mark.parametrize("path", ["assets/models/demo/demo_onnx.onnx", "swift/Demo.swift", "golden.npz"])
+@pytest.mark.parametrize("path", ["assets/models/demo/demo_onnx.onnx", "swift/Demo.swift"])
 def test_damaged_folders_are_not_packed(tmp_path: Path, path: str) -> None:
     out = published(tmp_path / "out")
     (out / path).write_bytes(b"other")
     with pytest.raises(
-        ModelError, match=f"{Path(path).name} is not the file that was published; build the target again"
+        CheckFailed, match=f"{Path(path).name} is not the file that was published; build the target again"
     ):
         pack(out, tmp_path / "package")
 
@@ -166,6 +196,6 @@ def test_a_name_is_no_path_either(tmp_path: Path) -> None:
     loaded = load_manifest(out)
     renamed = loaded.artifacts[0].model_copy(update={"name": "../../../escaped"})
     loaded.model_copy(update={"artifacts": (renamed,)}).save(out)
-    pack(out, tmp_path / "package")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "package"]
-    assert "Tests/DemoModelTests/Golden/demo_onnx.golden" in tree(tmp_path / "package")
+    with pytest.raises(ModelError, match=r"manifest\.json"):
+        pack(out, tmp_path / "package")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

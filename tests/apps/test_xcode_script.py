@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.xcode_phase import Phase, Server, line_of, only_these_tools, write_files, write_lock
+from mobile_export.locking.download import TRIES
+from mobile_export.locking.lock import read_lock
+from tests.apps.xcode_phase import Phase, line_of, only_these_tools, write_files, write_lock
+from tests.file_server import FileServer, breaks_after, endless, file_server, says, without_ranges
+from tests.locking.corpus import CONTENT, LOCKS, TARGET, refused_line
 from tests.toolchains import not_run, toolchain
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Xcode is not there on Windows")
@@ -23,14 +27,16 @@ one_shell = pytest.mark.parametrize("phase", ["dash"], indirect=True)
 
 @pytest.fixture(params=["dash", "bash", "busybox"])
 def phase(request, tmp_path) -> Phase:
+    busybox = None
     if request.param == "busybox":
-        shell = [str(toolchain("xcode") / "busybox"), "sh"]
+        busybox = toolchain("xcode") / "busybox"
+        shell = [str(busybox), "sh"]
     else:
         found = shutil.which(request.param)
         if found is None:
             not_run(f"there is no {request.param}")
         shell = [found]
-    made = Phase(tmp_path / 'it\'s a "project" $HOME', shell, {"PATH": only_these_tools(tmp_path / "bin")})
+    made = Phase(tmp_path / 'it\'s a "project" $HOME', shell, {"PATH": only_these_tools(tmp_path / "bin", busybox)})
     write_files(made.root / "src" / "models", CONTENTS)
     write_lock(made.lock, CONTENTS, ["models"])
     return made
@@ -163,27 +169,42 @@ def test_a_link_in_the_way_is_replaced_and_not_followed(phase):
     assert not (phase.app / "digits.onnx").is_symlink()
 
 
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("phase", ["dash", "busybox"], indirect=True)
+def test_the_corpus_of_locks(phase, lock):
+    phase.target = TARGET
+    phase.lock.write_bytes(lock.read_bytes())
+    refused = refused_line(lock)
+    if refused is not None:
+        assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{refused}")
+        assert not phase.app.exists()
+        return
+    (locked,) = read_lock(lock).only([TARGET], ["assets"]).targets
+    write_files(phase.root / "src" / "models", {file.path: CONTENT for file in locked.files})
+    outputs = [phase.app / file.path.removeprefix(f"assets/models/{TARGET}/") for file in locked.files]
+    ran = phase.run(outputs)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [output.read_bytes() for output in outputs] == [CONTENT] * len(outputs)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("", 1, "target ios is not locked"),
-        ("something\n", 1, "not a lock"),
-        ("mobile-export-lock 2\n", 1, "not a lock that this script reads"),
-        ("mobile-export-lock 1\ntarget android\nfrom a\n", 1, "target ios is not locked"),
-        ("mobile-export-lock 1\n\nexec x\n", 3, "'target', 'from' or 'file'"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'A' * 64} 1 assets/models/ios/m\n", 3, "64 hexadecimal"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} $(id) assets/models/ios/m\n", 3, "not a number"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1 ../../etc/m\n", 3, "out of its folder"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1 assets/models/ios/../m\n", 3, "out of its folder"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1 /etc/passwd\n", 3, "out of its folder"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1 assets/models/ios/a b\n", 3, "out of its folder"),
-        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1\n", 3, "a sha256, a size and a path"),
+        ("", 1, "not a lock: it is empty"),
+        ("something\n", 1, "not a lock that this script reads"),
+        ("mobile-export-lock 2\n", 1, "run mobile-export xcode --write with the version that locked"),
+        ("mobile-export-lock 1\n", 1, "target ios is not locked"),
+        (f"mobile-export-lock 1\ntarget android\nfile {'a' * 64} 1 assets/m\n", 1, "target ios is not locked"),
+        ("mobile-export-lock 1\n\nexec x\n", 3, "a line is target, from or file"),
+        (f"mobile-export-lock 1\ntarget ios\nfile {'A' * 64} 1 assets/m\n", 3, "64 lower-case hexadecimal"),
+        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} $(id) assets/m\n", 3, "not a number of bytes"),
+        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1 ../../etc/m\n", 3, "not plain and relative"),
+        (f"mobile-export-lock 1\ntarget ios\nfile {'a' * 64} 1\n", 3, "file, sha256, bytes, path"),
     ],
 )
-def test_a_hostile_or_broken_lock(phase, text, line, problem):
+def test_how_a_broken_lock_is_put_into_words(phase, text, line, problem):
     phase.lock.write_text(text)
     assert_error(phase.run([phase.app / "m"]), f"{phase.lock}:{line}", problem)
-    assert not phase.app.exists()
 
 
 def test_nothing_in_a_lock_is_run(phase):
@@ -194,8 +215,8 @@ def test_nothing_in_a_lock_is_run(phase):
         '"; touch ran; "',
         "-rf",
         "* ?",
-        "http://$(touch ran)/",
-        "a\\nb",
+        "http://$(touch)/",
+        "file:///nowhere/;touch$IFSran",
     ]
     write_lock(phase.lock, {MODEL: b"model"}, [*sources, "models"])
     assert phase.run([phase.app / "digits.onnx"]).returncode == 0
@@ -205,34 +226,41 @@ def test_nothing_in_a_lock_is_run(phase):
 @pytest.mark.parametrize(
     ("told", "problem"),
     [
-        ({"CONFIGURATION": "Release", "MOBILE_EXPORT_GATE": "warn"}, "only Debug may have it"),
-        ({"CONFIGURATION": "AppStore", "MOBILE_EXPORT_GATE": "warn"}, "only Debug may have it"),
-        ({"CONFIGURATION": "Debug", "ACTION": "install", "MOBILE_EXPORT_GATE": "warn"}, "only Debug may have it"),
-        ({"CONFIGURATION": "Debug", "MOBILE_EXPORT_GATE": "open"}, "may be closed or warn"),
+        ({"SWIFT_OPTIMIZATION_LEVEL": "-O"}, "SWIFT_OPTIMIZATION_LEVEL is -O, and -Onone in those"),
+        ({"SWIFT_OPTIMIZATION_LEVEL": ""}, "SWIFT_OPTIMIZATION_LEVEL is not set"),
+        ({"GCC_OPTIMIZATION_LEVEL": "s"}, "GCC_OPTIMIZATION_LEVEL is s"),
+        ({"ACTION": "install"}, "ACTION is install"),
+        ({"DEPLOYMENT_POSTPROCESSING": "YES"}, "DEPLOYMENT_POSTPROCESSING is YES"),
+        ({"MOBILE_EXPORT_GATE": "open"}, "may be closed or warn"),
     ],
 )
-def test_no_open_gate_but_in_debug(phase, told, problem):
-    phase.environment |= told
+def test_no_open_gate_but_in_builds_for_debugging(phase, told, problem):
+    phase.environment |= {"MOBILE_EXPORT_GATE": "warn", **told}
     assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:1", problem)
 
 
 @one_shell
-def test_debug_may_have_an_open_gate(phase):
-    phase.environment |= {"CONFIGURATION": "Debug", "MOBILE_EXPORT_GATE": "warn"}
+def test_debug_may_have_an_open_gate_whatever_its_name(phase):
+    phase.environment |= {"CONFIGURATION": "Development", "MOBILE_EXPORT_GATE": "warn"}
     assert phase.run([phase.app / "digits.onnx"]).returncode == 0
 
 
 LARGE = bytes(range(256)) * 1000
+PART = f"{hashlib.sha256(LARGE).hexdigest()}.part"
 
 
 @pytest.fixture
-def server(phase) -> Iterator[Server]:
+def server(phase, tmp_path) -> Iterator[FileServer]:
+    """Has the model; the script does not pause between tries."""
     if shutil.which("curl") is None:
         not_run("there is no curl")
-    made = Server({f"/{MODEL}": LARGE})
-    write_lock(phase.lock, {MODEL: LARGE}, [made.url])
-    yield made
-    made.close()
+    sleep = tmp_path / "bin/sleep"
+    sleep.unlink()
+    sleep.symlink_to(str(shutil.which("true")))
+    with file_server() as started:
+        started.files[f"/{MODEL}"] = LARGE
+        write_lock(phase.lock, {MODEL: LARGE}, [started.url])
+        yield started
 
 
 def test_a_file_is_fetched_once(phase, server):
@@ -244,7 +272,7 @@ def test_a_file_is_fetched_once(phase, server):
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_ended(phase, server):
-    server.cut_after = 100_000
+    server.answers = [breaks_after(100_000)]
     ran = phase.run([phase.app / "digits.onnx"])
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (phase.app / "digits.onnx").read_bytes() == LARGE
@@ -253,24 +281,33 @@ def test_a_connection_that_breaks_is_taken_up_where_it_ended(phase, server):
 
 @one_shell
 def test_a_build_goes_on_where_one_before_was_stopped(phase, server):
-    write_files(phase.staging, {f"{hashlib.sha256(LARGE).hexdigest()}.part": LARGE[:1234]})
+    write_files(phase.staging, {PART: LARGE[:1234]})
     assert phase.run([phase.app / "digits.onnx"]).returncode == 0
     assert server.asked == [(f"/{MODEL}", "bytes=1234-")]
 
 
 @one_shell
-def test_a_server_that_cannot_go_on_sends_all_again(phase, server):
-    server.ranges = False
-    write_files(phase.staging, {f"{hashlib.sha256(LARGE).hexdigest()}.part": LARGE[:1234]})
-    assert phase.run([phase.app / "digits.onnx"]).returncode == 0
+@pytest.mark.parametrize("answer", [without_ranges, says(416)])
+def test_a_server_that_cannot_go_on_sends_all_again(answer, phase, server):
+    server.answers = [answer]
+    write_files(phase.staging, {PART: LARGE[:1234]})
+    ran = phase.run([phase.app / "digits.onnx"])
+    assert (ran.returncode, ran.stderr) == (0, "")
     assert (phase.app / "digits.onnx").read_bytes() == LARGE
 
 
 @one_shell
 def test_a_part_that_is_wrong_is_thrown_away(phase, server):
-    write_files(phase.staging, {f"{hashlib.sha256(LARGE).hexdigest()}.part": b"x" * 1234})
+    write_files(phase.staging, {PART: b"x" * 1234})
     assert phase.run([phase.app / "digits.onnx"]).returncode == 0
     assert server.asked == [(f"/{MODEL}", "bytes=1234-"), (f"/{MODEL}", None)]
+
+
+@one_shell
+def test_a_whole_part_that_is_wrong_is_thrown_away(phase, server):
+    write_files(phase.staging, {PART: LARGE[::-1]})
+    assert phase.run([phase.app / "digits.onnx"]).returncode == 0
+    assert server.asked == [(f"/{MODEL}", None)]
 
 
 @one_shell
@@ -280,6 +317,7 @@ def test_a_wrong_file_is_not_taken(phase, server):
     ran = phase.run([phase.app / "digits.onnx"])
     assert_error(ran, f"{phase.lock}:{line_of(phase.lock, MODEL)}", server.url, "another sha256")
     assert (phase.app / "digits.onnx").read_bytes() == b"old"
+    assert len(server.asked) == 1
 
 
 @one_shell
@@ -288,16 +326,65 @@ def test_more_than_is_locked_is_not_loaded(phase, server):
     assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{line_of(phase.lock, MODEL)}", server.url)
 
 
+def test_a_server_that_does_not_end_is_not_listened_to(phase, server):
+    sent: list[int] = []
+    server.always = endless(1000, sent)
+    assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{line_of(phase.lock, MODEL)}", server.url)
+    assert sent[0] < 100
+    assert all(path.stat().st_size < 1_000_000 for path in phase.staging.iterdir())
+
+
 @one_shell
-def test_a_file_that_is_not_there_is_asked_for_once(phase, server):
-    server.files.clear()
-    assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{line_of(phase.lock, MODEL)}", "404")
+def test_a_redirect_leads_to_no_file(phase, server):
+    write_files(phase.root, {"secret": LARGE})
+    server.always = says(302, Location=(phase.root / "secret").as_uri())
+    assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{line_of(phase.lock, MODEL)}", server.url)
+
+
+@one_shell
+@pytest.mark.parametrize("status", [401, 404, 410])
+def test_a_file_that_is_not_there_is_asked_for_once(status, phase, server):
+    server.always = says(status)
+    place = f"{phase.lock}:{line_of(phase.lock, MODEL)}"
+    assert_error(phase.run([phase.app / "digits.onnx"]), place, str(status))
     assert len(server.asked) == 1
 
 
 @one_shell
-def test_a_folder_stands_in_for_a_server_that_is_down(phase, server):
-    server.status = 503
-    write_files(phase.root / "src" / "models", {MODEL: LARGE})
-    write_lock(phase.lock, {MODEL: LARGE}, [server.url, "models"])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_as_often_as_fetch_does(status, phase, server):
+    server.answers = [says(status)] * (TRIES - 1)
     assert phase.run([phase.app / "digits.onnx"]).returncode == 0
+    (phase.app / "digits.onnx").unlink()
+    server.answers = [says(status)] * TRIES
+    place = f"{phase.lock}:{line_of(phase.lock, MODEL)}"
+    assert_error(phase.run([phase.app / "digits.onnx"]), place, str(status))
+
+
+@one_shell
+def test_a_server_that_brings_much_each_time_gets_more_tries(phase, server):
+    data = bytes(8 << 20)
+    server.files[f"/{MODEL}"] = data
+    write_lock(phase.lock, {MODEL: data}, [server.url])
+    server.answers = [breaks_after(1 << 20)] * (TRIES + 1)
+    assert phase.run([phase.app / "digits.onnx"]).returncode == 0
+
+
+@one_shell
+def test_a_server_that_never_goes_on_is_given_up(phase, server):
+    data = bytes(3 << 20)
+    server.files[f"/{MODEL}"] = data
+    write_lock(phase.lock, {MODEL: data}, [server.url])
+    server.answers = [breaks_after(2 << 20), says(416)] * 10
+    assert_error(phase.run([phase.app / "digits.onnx"]), f"{phase.lock}:{line_of(phase.lock, MODEL)}", server.url)
+
+
+@one_shell
+def test_a_folder_stands_in_for_a_server_that_is_down(phase, server):
+    """Which is not asked again for the next file."""
+    contents = {MODEL: LARGE, "assets/models/ios/second.onnx": b"second"}
+    server.always = says(503)
+    write_files(phase.root / "src" / "models", contents)
+    write_lock(phase.lock, contents, [server.url, "models"])
+    assert phase.run([phase.app / "digits.onnx", phase.app / "second.onnx"]).returncode == 0
+    assert len(server.asked) == TRIES

@@ -1,18 +1,27 @@
 """A build phase as Xcode runs it: its script, what it is told in the environment, and a lock to work from."""
 
 import hashlib
-import http.server
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobile_export.apps.xcode import script_text
+from mobile_export.apps.xcode.script import script_text
 
-TOOLS = "cat cmp dirname find grep mkdir mv rm sha256sum shasum curl sleep tail tar wc awk".split()
+TOOLS = (
+    "awk cat cmp comm curl dirname find grep mkdir mv rm sed sha256sum shasum sleep sort stat tail tar tr wc xargs"
+).split()
+
+DEBUG = {
+    "ACTION": "build",
+    "CONFIGURATION": "Debug",
+    "DEPLOYMENT_POSTPROCESSING": "NO",
+    "GCC_OPTIMIZATION_LEVEL": "0",
+    "SWIFT_OPTIMIZATION_LEVEL": "-Onone",
+}
+"""What Xcode says of a build for debugging."""
 
 
 @dataclass
@@ -22,6 +31,7 @@ class Phase:
     root: Path
     shell: Sequence[str] = ("/bin/sh",)
     environment: dict[str, str] = field(default_factory=dict)
+    target: str = "ios"
 
     @property
     def lock(self) -> Path:
@@ -37,7 +47,7 @@ class Phase:
 
     @property
     def staging(self) -> Path:
-        return self.temp / "mobile-export-ios"
+        return self.temp / f"mobile-export-{self.target}"
 
     def run(
         self, outputs: Sequence[Path], mode: str = "locked", source: Path | None = None
@@ -54,10 +64,10 @@ class Phase:
             "SCRIPT_OUTPUT_FILE_COUNT": "0",
             "SCRIPT_OUTPUT_FILE_LIST_COUNT": "1",
             "SCRIPT_OUTPUT_FILE_LIST_0": str(resolved),
-            "CONFIGURATION": "Debug",
+            **DEBUG,
             **self.environment,
         }
-        command = [*self.shell, str(script), mode, "ios", str(source or self.lock)]
+        command = [*self.shell, str(script), mode, self.target, str(source or self.lock)]
         return subprocess.run(command, env=told, capture_output=True, text=True, timeout=100, check=False)
 
 
@@ -87,57 +97,12 @@ def line_of(lock: Path, text: str) -> int:
     return next(number for number, line in enumerate(lock.read_text().splitlines(), 1) if text in line)
 
 
-def only_these_tools(folder: Path) -> str:
-    """A PATH with what the script may call and, so, no Python."""
+def only_these_tools(folder: Path, busybox: Path | None = None) -> str:
+    """A PATH with what the script may call and, so, no Python; of `busybox` what it has, as where nothing is GNU."""
     folder.mkdir()
+    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout if busybox else ""
     for name in TOOLS:
-        found = shutil.which(name)
+        found = busybox if name in applets.split() else shutil.which(name)
         if found is not None:
             (folder / name).symlink_to(os.path.realpath(found))
     return str(folder)
-
-
-class Server:
-    """Files by HTTP, as well or as badly as a test wants."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        self.files = files
-        self.ranges = True
-        self.cut_after: int | None = None
-        self.status = 200
-        self.asked: list[tuple[str, str | None]] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *_) -> None: ...
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
-        wanted = request.headers.get("Range")
-        self.asked.append((request.path, wanted))
-        data = self.files.get(request.path)
-        if data is None or self.status != 200:
-            request.send_error(404 if data is None else self.status)
-            return
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
-        request.send_response(206 if start else 200)
-        if start:
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        request.send_header("Content-Length", str(len(data) - start))
-        request.end_headers()
-        rest = data[start:]
-        if self.cut_after is not None:
-            rest, self.cut_after = rest[: self.cut_after], None
-        request.wfile.write(rest)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

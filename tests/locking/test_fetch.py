@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,7 +184,7 @@ def test_a_target_without_files_of_a_kind(tmp_path: Path, out: Path) -> None:
     lock = Lock((*lock_of("models").targets, LockedTarget("ios", ("models",), (locked(CODE),))))
     fetch(lock.only((), ("assets",)), tmp_path, out, ("assets",))
     assert hows(fetch(lock_of("models", files=()), tmp_path, out, ("assets",))) == ["removed"]
-    assert files_in(out) == [".fetch/alone", ".fetch/brought.lock"]
+    assert files_in(out) == [".fetch/brought.lock"]
 
 
 # From a web server
@@ -309,7 +310,7 @@ def test_what_a_killed_fetch_left_goes(tmp_path: Path, out: Path) -> None:
     write(tmp_path / "models" / MODEL)
     write(out / ".fetch/.digits-x.part")
     fetch(lock_of("models"), tmp_path, out)
-    assert files_in(out) == [".fetch/alone", ".fetch/brought.lock", f"android/{MODEL}"]
+    assert files_in(out) == [".fetch/brought.lock", f"android/{MODEL}"]
 
 
 def test_what_does_not_pass_is_not_asked_for_the_next_file(server: FileServer, tmp_path: Path, out: Path) -> None:
@@ -348,6 +349,42 @@ def test_redirects_lead_to_the_web_alone(place: str, server: FileServer, tmp_pat
         fetch(lock_of(server.url), tmp_path, out)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(302, Location="http://[x/"),
+        says(302, Location=f"http://{'a' * 64}.example/"),
+        says(302, Location="http://x.example:99999/"),
+        says(200, Content_Length="9" * 5000),
+    ],
+)
+def test_answers_that_make_no_sense(answer, server: FileServer, tmp_path: Path, out: Path) -> None:
+    server.always = answer
+    with pytest.raises(ModelError, match=r"cannot be (read|reached)"):
+        fetch(lock_of(server.url), tmp_path, out)
+
+
+def test_a_name_that_no_server_has(tmp_path: Path, out: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be read"):
+        fetch(lock_of(f"http://{'a' * 64}.example/"), tmp_path, out)
+
+
+def test_what_comes_encoded_is_not_unpacked(server: FileServer, tmp_path: Path, out: Path) -> None:
+    """What is small encoded may be larger than any memory."""
+    server.always = says(200, zlib.compress(DATA), Content_Encoding="deflate")
+    with pytest.raises(ModelError, match=r"comes encoded \(deflate\); have the server send files as they are"):
+        fetch(lock_of(f"{server.url}/v1"), tmp_path, out)
+
+
+def test_a_server_that_never_goes_on_is_given_up(server: FileServer, tmp_path: Path, out: Path) -> None:
+    """Each time it sends as much as makes other servers get another try."""
+    data = bytes(3 << 20)
+    server.files[f"/v1/{MODEL}"] = data
+    server.answers = [breaks_after(2 << 20), says(416)] * 10
+    with pytest.raises(ModelError, match="tried 5 times"):
+        fetch(lock_of(f"{server.url}/v1", files=(locked(data=data),)), tmp_path, out)
+
+
 def test_a_circle_of_redirects(server: FileServer, tmp_path: Path, out: Path) -> None:
     server.always = says(302, Location=f"{server.url}/again")
     with pytest.raises(ModelError, match="cannot be read: Exceeded 30 redirects"):
@@ -384,3 +421,14 @@ def test_two_at_once(server: FileServer, tmp_path: Path, out: Path) -> None:
         thread.join()
     assert sorted(found) == ["downloaded", "there"]
     assert (fetched(out), len(server.asked)) == (DATA, 2)
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path, out: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    write(tmp_path / "from" / MODEL)
+    (out / "android").mkdir(parents=True)
+    (out / "android" / "assets").symlink_to(home, target_is_directory=True)
+    with pytest.raises(OutputError, match="assets: is a link, and locked files are put into folders alone"):
+        fetch(lock_of("from"), tmp_path, out)
+    assert not any(home.iterdir())
