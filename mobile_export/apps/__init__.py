@@ -3,10 +3,10 @@
 All of it is a function of the manifest and the recorded answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mobile_export.apps.interface import Interface, interface_of
+from mobile_export.apps.interface import AppEntry, Interface, interface_of, runtimes_of
 from mobile_export.apps.kotlin import Kotlin
 from mobile_export.apps.language import Language
 from mobile_export.apps.swift import Swift
@@ -31,9 +31,23 @@ def generate(manifest: Manifest, golden: "Samples") -> dict[str, bytes]:
     return dict(sorted({**_sources(interface), **_vectors(interface, golden)}.items()))
 
 
+def source_paths(app: AppEntry, formats: Iterable[str]) -> list[str]:
+    """Where generated code will lie in the published folder.
+
+    Args:
+        formats: of the target's files that a class can run.
+    """
+    runtimes = runtimes_of(formats)
+    return [path for language in _wanted(app) for path in language.paths(app, runtimes)]
+
+
+def _wanted(app: AppEntry) -> list[Language]:
+    return [language for language in LANGUAGES.values() if language.wanted(app)]
+
+
 def _sources(interface: Interface) -> dict[str, bytes]:
-    wanted = [language for language in LANGUAGES.values() if language.wanted(interface)]
-    return {path: text.encode() for language in wanted for path, text in language.generate(interface).items()}
+    texts = [language.generate(interface) for language in _wanted(interface.app)]
+    return {path: text.encode() for written in texts for path, text in written.items()}
 
 
 def _vectors(interface: Interface, golden: "Samples") -> dict[str, bytes]:

@@ -21,7 +21,7 @@ class GradleFile:
     template: str
 
 
-TODAY = GradleFile("mobile-export.gradle", "modern.groovy")
+GRADLE_8 = GradleFile("mobile-export.gradle", "gradle8.groovy")
 """For Gradle 8 and later, with the Android Gradle Plugin 8 and 9."""
 GRADLE_4 = GradleFile("mobile-export-gradle4.gradle", "gradle4.groovy")
 """For Gradle 4.4 with Android plugin 2.2: what our tests execute."""
@@ -41,8 +41,8 @@ def gradle_script(file: GradleFile, suffixes: Iterable[str]) -> str:
     return environment.get_template(file.template).render(suffixes=", ".join(f"'{each}'" for each in suffixes)) + "\n"
 
 
-def write_script(file: GradleFile, folder: Path, text: str) -> Path:
-    """Write a script beside the build file of an app; one that we wrote before is replaced.
+def write_script(file: GradleFile, folder: Path, text: str) -> bool:
+    """Write a script beside the build file of an app, where one that we wrote before is replaced; whether it changed.
 
     Raises:
         TargetError: the folder has no build file.
@@ -50,11 +50,14 @@ def write_script(file: GradleFile, folder: Path, text: str) -> Path:
     """
     path = folder / file.name
     build_file(folder)
-    if path.exists() and _OURS not in path.read_text("utf-8", errors="replace"):
+    before = path.read_bytes() if path.exists() else None
+    if before is not None and _OURS.encode() not in before:
         raise OutputError(f"{path}: is there, and not of mobile-export; move it away")
+    if before == text.encode():
+        return False
     with replacing(path) as out:
         out.write(text.encode())
-    return path
+    return True
 
 
 def build_file(folder: Path) -> Path:

@@ -3,12 +3,26 @@
 Made of the manifest alone, so that code can be generated wherever a published folder lies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mobile_export.errors import TargetError
-from mobile_export.manifest import ArtifactEntry, EdgeEntry, Manifest, PreprocessingEntry
+from mobile_export.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, PreprocessingEntry
+
+__all__ = [  # with what languages need of the manifest, so that they know this module alone
+    "RUNTIMES",
+    "AppEntry",
+    "EdgeEntry",
+    "Interface",
+    "Port",
+    "PreprocessingEntry",
+    "Runtime",
+    "Variant",
+    "interface_of",
+    "runtimes_of",
+    "vectors_of",
+]
 
 Runtime = Literal["litert", "onnxruntime"]
 
@@ -32,6 +46,11 @@ class Port:
     shape: tuple[int, ...]
     preprocessing: PreprocessingEntry | None = None
     labels: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every file leaves sizes of it open."""
+        return min(self.shape, default=0) < 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,7 @@ class Variant:
     @property
     def vectors(self) -> str:
         """Where its golden vectors lie in the published folder."""
-        return f"test_{self.file.rsplit('.', 1)[0]}.golden"
+        return vectors_of(self.file)
 
 
 @dataclass(frozen=True)
@@ -78,16 +97,13 @@ class Interface:
     """A model as generated code offers it.
 
     Attributes:
-        kotlin_package, swift_module: where the class goes; None where that language is not wanted.
-        litert: which of LiteRT's classes an Android app has, `compiled_model` and `interpreter`, the first the default.
+        version: of the model.
+        app: what the class is called, and where it goes in each language.
     """
 
     target: str
-    class_name: str
     version: str
-    kotlin_package: str | None
-    swift_module: str | None
-    litert: tuple[str, ...]
+    app: AppEntry
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     variants: tuple[Variant, ...]
@@ -95,7 +111,17 @@ class Interface:
     @property
     def runtimes(self) -> tuple[Runtime, ...]:
         """Those that the variants need, in the order of their names."""
-        return tuple(sorted({variant.runtime for variant in self.variants}))
+        return runtimes_of(variant.format for variant in self.variants)
+
+
+def runtimes_of(formats: Iterable[str]) -> tuple[Runtime, ...]:
+    """What runs files of these formats in an app, in the order of names."""
+    return tuple(sorted({RUNTIMES[each] for each in formats}))
+
+
+def vectors_of(file: str) -> str:
+    """Where the golden vectors of a file lie, by its own path in the published folder."""
+    return f"test_{file.rsplit('.', 1)[0]}.golden"
 
 
 def interface_of(manifest: Manifest) -> Interface:
@@ -112,15 +138,12 @@ def interface_of(manifest: Manifest) -> Interface:
     inputs = _ports(manifest, "input", [entry.inputs for entry in entries])
     outputs = _ports(manifest, "output", [entry.outputs for entry in entries])
     return Interface(
-        manifest.target,
-        app.class_name,
-        manifest.version,
-        app.kotlin_package,
-        app.swift_module,
-        app.litert,
-        inputs,
-        outputs,
-        tuple(_variant(entry, inputs, outputs) for entry in entries),
+        target=manifest.target,
+        version=manifest.version,
+        app=app,
+        inputs=inputs,
+        outputs=outputs,
+        variants=tuple(_variant(entry, inputs, outputs) for entry in entries),
     )
 
 
@@ -143,23 +166,23 @@ def _port(manifest: Manifest, kind: str, name: str, edges: Sequence[EdgeEntry]) 
         )
     how = manifest.preprocessing.get(name)
     return Port(
-        name,
-        dtypes.pop(),
-        tuple(found.pop() if found else -1 for found in sizes),
-        None if how is None or how.folded or kind == "output" else how,
-        manifest.labels.get(name, ()) if kind == "output" else (),
+        name=name,
+        dtype=dtypes.pop(),
+        shape=tuple(found.pop() if found else -1 for found in sizes),
+        preprocessing=None if how is None or how.folded or kind == "output" else how,
+        labels=manifest.labels.get(name, ()) if kind == "output" else (),
     )
 
 
 def _variant(entry: ArtifactEntry, inputs: Sequence[Port], outputs: Sequence[Port]) -> Variant:
     own = {edge.name: edge for edge in (*entry.inputs, *entry.outputs)}
     return Variant(
-        entry.name,
-        entry.file,
-        entry.format,
-        entry.precision,
-        entry.sha256,
-        entry.bytes,
-        tuple(own[port.name] for port in inputs),
-        tuple(own[port.name] for port in outputs),
+        name=entry.name,
+        file=entry.file,
+        format=entry.format,
+        precision=entry.precision,
+        sha256=entry.sha256,
+        bytes=entry.bytes,
+        inputs=tuple(own[port.name] for port in inputs),
+        outputs=tuple(own[port.name] for port in outputs),
     )

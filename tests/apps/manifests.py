@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mobile_export.manifest import ArtifactEntry, EdgeEntry, Manifest
+from mobile_export.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "ort": ".ort", "graphdef": ".pb"}
 
@@ -16,20 +16,24 @@ def entry(
     dtype: str = "float32",
     scale: float | None = None,
 ) -> ArtifactEntry:
-    """A file whose inputs are of this shape and type, and whose outputs are float32[1, 2]."""
+    """A file whose inputs are of this shape and type, and whose outputs are float32[1, 2].
+
+    Its names are not validated: generators stand those, too, that no manifest may have.
+    """
     point = None if scale is None else 3
-    return ArtifactEntry(
+    edge = EdgeEntry.model_construct
+    return ArtifactEntry.model_construct(
         name=name,
         file=f"assets/models/demo/{name}{SUFFIXES[form]}",
         format=form,
         precision="float32",
         interface=dtype,
-        scheme={"precision": "float32"},
+        scheme=SchemeEntry(precision="float32"),
         sha256="0" * 64,
         bytes=1,
         zipped_bytes=1,
-        inputs=tuple(EdgeEntry(name=i, dtype=dtype, shape=shape, scale=scale, zero_point=point) for i in inputs),
-        outputs=tuple(EdgeEntry(name=o, dtype="float32", shape=(1, 2)) for o in outputs),
+        inputs=tuple(edge(name=i, dtype=dtype, shape=shape, scale=scale, zero_point=point) for i in inputs),
+        outputs=tuple(edge(name=o, dtype="float32", shape=(1, 2)) for o in outputs),
         checks=(),
         key="0" * 64,
     )
@@ -46,7 +50,7 @@ def manifest(*entries: ArtifactEntry, app: Any = {"class_name": "Demo"}, **more:
             "data": {},
             "transforms": (),
             "artifacts": entries,
-            "app": app,
+            "app": AppEntry.model_construct(**app) if isinstance(app, dict) else app,
             "golden": "0" * 64,
             "versions": {},
             **more,

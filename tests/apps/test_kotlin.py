@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mobile_export.apps import kotlin_names as names
 from mobile_export.apps.interface import Interface, interface_of
-from mobile_export.apps.kotlin import Kotlin
+from mobile_export.apps.kotlin import Kotlin, names
+from mobile_export.apps.templating import header
 from mobile_export.errors import TargetError
 from mobile_export.manifest import ArtifactEntry, EdgeEntry, PreprocessingEntry
 from mobile_export.target import App
@@ -28,8 +28,8 @@ def written(*entries: ArtifactEntry, **more: Any) -> dict[str, str]:
 
 
 def test_it_is_written_where_a_package_is_named() -> None:
-    assert Kotlin().wanted(interface())
-    assert not Kotlin().wanted(interface(app={"class_name": "Demo", "swift_module": "Demo"}))
+    assert Kotlin().wanted(interface().app)
+    assert not Kotlin().wanted(interface(app={"class_name": "Demo", "swift_module": "Demo"}).app)
 
 
 def test_there_is_an_adapter_for_each_runtime_that_files_need() -> None:
@@ -69,9 +69,7 @@ def test_what_an_app_links_is_said_in_the_target() -> None:
 def test_it_says_who_wrote_it_and_is_the_same_each_time() -> None:
     texts = written()
     for text in texts.values():
-        assert text.startswith(
-            '// Generated from target "demo" by mobile-export; do not edit.\n\npackage com.example.demo\n'
-        )
+        assert text.startswith(f"{header('demo')}\n\npackage com.example.demo\n")
         assert text.endswith("}\n") or "\nprivate fun" in text or "\npublic val" in text
         assert max(map(len, text.splitlines())) <= 140
     assert written() == texts
@@ -79,12 +77,12 @@ def test_it_says_who_wrote_it_and_is_the_same_each_time() -> None:
 
 def test_values_go_straight_to_the_runtime_unless_something_changes_them() -> None:
     plain = written(entry("a", "onnx"))["Demo.kt"]
-    assert "val image: FloatBuffer = imageTensor.buffer.asFloatBuffer()" in plain
-    assert "Tensor.fill" not in plain
+    assert "val image: FloatBuffer = imageMemory.buffer.asFloatBuffer()" in plain
+    assert "Memory.fill" not in plain
     stored = written(entry("a", "onnx"), entry("b", "tflite", dtype="int8", scale=0.25))["Demo.kt"]
-    assert "val image: FloatBuffer = imageTensor.values().asFloatBuffer()" in stored
-    assert "if (imageTensor.edge.quantized) imageTensor.fill { image.get(it) }" in stored
-    assert 'Edge("image", Type.INT8, imageShape, 0.25, 3)' in stored
+    assert "val image: FloatBuffer = imageMemory.values().asFloatBuffer()" in stored
+    assert "if (imageMemory.edge.quantized) imageMemory.fill { image.get(it) }" in stored
+    assert 'Edge("image", Type.INT8, 0.25, 3)' in stored
 
 
 def how(folded: bool = False, **more: Any) -> dict[str, Any]:
@@ -110,6 +108,16 @@ def test_raw_values_are_preprocessed_on_the_way(about: dict[str, Any], shape: tu
     assert ("imageStd = floatArrayOf(1f, 2f, 1e-07f)" in text) == ("std" in about)
 
 
+def test_open_sizes_are_asked_for_where_onnx_runtime_runs_all_files() -> None:
+    text = written(entry("a", "onnx", shape=(-1, 4)))
+    assert "public val image: List<Int> = listOf(1, 4)," in text["Demo.kt"]
+    assert "Memory(variant.inputs[0], shapes.image)," in text["Demo.kt"]
+    assert "variant, options, shapes)" in text["DemoAsset.kt"]
+    assert all("hapes" not in text for text in written().values())
+    fixed = written(entry("a", "onnx", shape=(-1, 4)), entry("b", "tflite"))["Demo.kt"]
+    assert "hapes" not in fixed, "where one file fixes the sizes, all of them are opened so"
+
+
 def test_what_the_file_does_itself_is_not_done_twice() -> None:
     assert written(**how(folded=True)) == written()
 
@@ -126,17 +134,17 @@ def test_members_keep_their_public_names_as_far_as_kotlin_lets_them() -> None:
         "run",
         "_",
         "2d",
-        "imageTensor",
+        "imageMemory",
         "Variant",
     ]
     assert names.members(public) == [
         *("image", "aB", "aB_", "image_", "rgb", "detectionBoxes", "class_", "run_", "tensor", "_2d"),
-        *("imageTensor_", "variant_"),
+        *("imageMemory_", "variant_"),
     ]
 
 
 def test_variants_are_named_apart() -> None:
-    assert names.constants(["digits_int8", "digits-int8", "8bit", "über"]) == [
+    assert names.cases(["digits_int8", "digits-int8", "8bit", "über"]) == [
         "DIGITS_INT8",
         "DIGITS_INT8_",
         "_8BIT",
@@ -145,14 +153,14 @@ def test_variants_are_named_apart() -> None:
 
 
 def test_text_of_strangers_stays_text() -> None:
-    assert names.text('a"$b\\\n\t\0é\u202e😀') == r'"a\"\$b\\\n\t\u0000é\u202e😀"'
-    assert names.text("\ud800") == r'"\ud800"'
+    assert names.literal('a"$b\\\n\t\0é\u202e😀') == r'"a\"\$b\\\n\t\u0000é\u202e😀"'
+    assert names.literal("\ud800") == r'"\ud800"'
     assert names.comment("a */ b /* c\nd") == "a * / b / * c d"
     assert names.package("com.in.object.x") == "com.`in`.`object`.x"
     evil = interface()
     evil = replace(evil, target='x"\nfun evil() {} /*', version='"${System.exit(1)}')
     text = Kotlin().generate(evil)["kotlin/com/example/demo/Demo.kt"]
-    assert text.startswith('// Generated from target "x" fun evil() {} / *" by mobile-export; do not edit.\n')
+    assert text.startswith('// Generated by mobile-export from the target "x" fun evil() {} /*"; do not edit.\n')
     assert r'MODEL_VERSION: String = "\"\${System.exit(1)}"' in text
 
 
@@ -177,7 +185,7 @@ def typed(name: str, form: str, dtype: str, shape: tuple[int, ...] = (1, 4)) -> 
     [
         ([typed("a", "onnx", "float16")], {}, "'x' is float16, which no buffer holds; leave kotlin_package out"),
         ([typed("a", "onnx", "string")], {}, "'x' is string, which no buffer holds"),
-        ([typed("a", "onnx", "float32", (-1, 4))], {}, "'x' is [-1, 4]; give it a fixed shape in the target"),
+        ([typed("a", "tflite", "float32", (-1, 4))], {}, "'x' is [-1, 4], and LiteRT's Java classes take fixed sizes"),
         ([typed("a", "tflite", "float64")], {}, "'x' of a is float64, which its runtime's Java classes do not hold"),
         (
             [typed("a", "tflite", "int16")],

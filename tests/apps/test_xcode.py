@@ -8,22 +8,22 @@ import pytest
 
 from mobile_export.apps import swift
 from mobile_export.apps.interface import interface_of
-from mobile_export.apps.xcode import (
-    Source,
-    Wanted,
-    locked_source,
-    package_changes,
-    project_changes,
-    script_text,
-)
+from mobile_export.apps.xcode import project as project_module
+from mobile_export.apps.xcode.build_phase import project_changes
+from mobile_export.apps.xcode.file_change import FileChange
 from mobile_export.apps.xcode.openstep import comment, parse, quoted
-from mobile_export.apps.xcode.project import FILE_NAME, Phase, Project, read_project
+from mobile_export.apps.xcode.phase_source import PhaseSource, Taken, locked_source
+from mobile_export.apps.xcode.plugin import left_to_do, package_changes
+from mobile_export.apps.xcode.project import FILE_NAME, Project, ScriptPhase, read_project
+from mobile_export.apps.xcode.script import script_text
 from mobile_export.errors import TargetError
 from mobile_export.manifest import load_manifest
 from tests.apps.xcode_phase import write_files, write_lock
 
 DEMO = Path(__file__).parents[2] / "ios_demo"
-PHASE = Phase("ios", "Models of ios", 'exec /bin/sh "x"\n', "$(SRCROOT)/in.xcfilelist", "$(SRCROOT)/out.xcfilelist")
+PHASE = ScriptPhase(
+    "ios", "Models of ios", 'exec /bin/sh "x"\n', "$(SRCROOT)/in.xcfilelist", "$(SRCROOT)/out.xcfilelist"
+)
 
 PLAIN = """// !$*UTF8*$!
 {
@@ -72,6 +72,17 @@ def test_adding_again_changes_nothing(demo):
     assert demo.with_phase(demo.target(None), PHASE).text == once.text, "ids are not by chance"
 
 
+def test_a_large_file_is_read_once_and_once_more_after_an_edit(demo, monkeypatch):
+    read = []
+    monkeypatch.setattr(project_module, "parse", lambda text, name: read.append(text) or parse(text, name))
+    project = Project(demo.text, "demo")
+    once = project.with_phase(project.target(None), PHASE)
+    assert read == [demo.text, once.text]
+    assert once.with_phase(once.target(None), PHASE) is once
+    once.with_phase(once.target(None), ScriptPhase("ios", "Models", "new\n", "new.xcfilelist", "new.xcfilelist"))
+    assert len(read) == 3
+
+
 def test_other_people_read_what_was_written(demo, tmp_path):
     from pbxproj import XcodeProject
 
@@ -85,7 +96,7 @@ def test_other_people_read_what_was_written(demo, tmp_path):
 
 
 def test_a_phase_is_brought_up_to_date_and_keeps_what_people_changed(demo):
-    old = demo.with_phase(demo.target(None), Phase("ios", "Models", "old\n", "old.xcfilelist", PHASE.outputs))
+    old = demo.with_phase(demo.target(None), ScriptPhase("ios", "Models", "old\n", "old.xcfilelist", PHASE.outputs))
     moved = old.text.replace("name = Models;", 'alwaysOutOfDate = 1;\n\t\t\tname = "My models";')
     edited = Project(moved, "demo").with_phase(old.target(None), PHASE)
     gone, come = changed_lines(moved, edited.text)
@@ -143,7 +154,7 @@ def test_ends_of_lines_stay_as_they_are(demo):
 
 
 def test_text_cannot_leave_its_place(demo):
-    hostile = Phase("*/ x", '*/ evil = {"; \\', '"; }; rm -rf $HOME \\ \n\t', "a, b);", "c")
+    hostile = ScriptPhase("*/ x", '*/ evil = {"; \\', '"; }; rm -rf $HOME \\ \n\t', "a, b);", "c")
     edited = demo.with_phase(demo.target(None), hostile)
     assert set(edited._tables) - set(demo._tables) == {min(set(edited._tables) - set(demo._tables))}
     (phase,) = [table for key, table in edited._tables.items() if key not in demo._tables]
@@ -222,10 +233,15 @@ def app(tmp_path) -> Path:
     return folder
 
 
-def changes_of(app: Path, wanted: Wanted | None = None) -> dict[str, str]:
-    wanted = wanted or Wanted()
-    source = locked_source(app.parents[1] / "mobile-export.lock", None, wanted)
-    return {change.path.name: change.text for change in project_changes(app, None, source, wanted)}
+def locked_changes(app: Path, name: str | None = None, taken: Taken | None = None) -> list[FileChange]:
+    """What the project needs to have what is locked above it."""
+    taken = taken or Taken()
+    source = locked_source(app.parents[1] / "mobile-export.lock", None, taken)
+    return project_changes(app, read_project(app), name, source, taken)
+
+
+def changes_of(app: Path, name: str | None = None, taken: Taken | None = None) -> dict[str, str]:
+    return {change.path.name: change.text for change in locked_changes(app, name, taken)}
 
 
 def test_lists_hold_what_is_read_and_written(app):
@@ -237,13 +253,18 @@ def test_lists_hold_what_is_read_and_written(app):
     ]
     resources = "$(TARGET_BUILD_DIR)/$(UNLOCALIZED_RESOURCES_FOLDER_PATH)"
     assert changes["My App-ios-outputs.xcfilelist"].splitlines() == [f"{resources}/m.onnx"]
-    more = changes_of(app, Wanted(app.parent / "Generated", golden=True))
-    assert more["My App-ios-outputs.xcfilelist"].splitlines() == [
+    more = changes_of(app, "Tests", Taken(app.parent / "Generated", golden=True))
+    assert more["Tests-ios-outputs.xcfilelist"].splitlines() == [
         f"{resources}/m.onnx",
         "$(SRCROOT)/Generated/M.swift",
         f"{resources}/m.golden",
     ]
-    assert len(more["My App-ios-inputs.xcfilelist"].splitlines()) == 5
+    assert len(more["Tests-ios-inputs.xcfilelist"].splitlines()) == 5
+
+
+def test_golden_vectors_enter_no_app(app):
+    with pytest.raises(TargetError, match="'My App' is an app, and golden vectors are for a target of tests"):
+        changes_of(app, taken=Taken(golden=True))
 
 
 def test_the_phase_runs_the_script_on_the_lock(app):
@@ -258,27 +279,23 @@ def test_the_phase_runs_the_script_on_the_lock(app):
 
 def test_the_folder_of_a_project_may_be_another(app):
     (app / FILE_NAME).write_text(PLAIN.replace('projectDirPath = ""', 'projectDirPath = ".."'))
-    source = locked_source(app.parents[1] / "mobile-export.lock", "ios", Wanted())
-    paths = [change.path for change in project_changes(app, None, source, Wanted())]
+    paths = [change.path for change in locked_changes(app)]
     assert paths[0] == app.parents[1] / "mobile-export" / "mobile-export.sh"
 
 
 def test_writing_again_changes_nothing(app):
-    wanted = Wanted()
-    source = locked_source(app.parents[1] / "mobile-export.lock", "ios", wanted)
-    for change in project_changes(app, None, source, wanted):
+    for change in locked_changes(app):
         assert change.needed
         assert change.shown.startswith(f"{change.path}:\n\n    ")
         change.write()
-    written = project_changes(app, None, source, wanted)
+    written = locked_changes(app)
     assert not any(change.needed for change in written)
     assert all(change.shown.endswith("as it should be\n") for change in written)
 
 
 def test_the_name_of_a_target_leads_nowhere(app):
     (app / FILE_NAME).write_text(PLAIN.replace('"My App"', '"../../$(HOME)\\nx"'))
-    source = locked_source(app.parents[1] / "mobile-export.lock", None, Wanted())
-    changes = project_changes(app, None, source, Wanted())
+    changes = locked_changes(app)
     assert [change.path.parent for change in changes[:3]] == [app.parent / "mobile-export"] * 3
     assert changes[1].path.name == ".._..__(HOME)_x-ios-inputs.xcfilelist"
 
@@ -295,14 +312,15 @@ def test_names_that_lists_cannot_hold(app):
 
 def test_a_lock_of_several_targets(app):
     lock = app.parents[1] / "mobile-export.lock"
-    assert locked_source(lock, None, Wanted()).target == "ios", "the one with Swift"
+    assert locked_source(lock, None, Taken()).target == "ios", "the one with Swift"
     with pytest.raises(TargetError, match="say with --target which target is meant; it has android, ios"):
-        locked_source(lock, "iso", Wanted())
+        locked_source(lock, "iso", Taken())
 
 
 def test_a_target_without_files_for_an_app(app):
+    source = PhaseSource("build", "ios", app, (), ("golden.npz", "kotlin/X.kt"))
     with pytest.raises(TargetError, match="has nothing for an app"):
-        project_changes(app, None, Source("build", "ios", app, (), ("golden.npz", "kotlin/X.kt")), Wanted())
+        project_changes(app, read_project(app), None, source, Taken())
 
 
 def test_dangling_ids_of_others_are_no_obstacle(app):
@@ -323,25 +341,42 @@ def test_what_is_no_project(app, content):
 
 
 def test_a_package_gets_script_and_plugin(tmp_path):
+    manifest = tmp_path / "Package.swift"
+    manifest.write_text("// swift-tools-version:6.0\n")
     for change in package_changes(tmp_path):
         change.write()
     assert (tmp_path / "mobile-export" / "mobile-export.sh").read_text() == script_text()
     assert (tmp_path / "Plugins" / "MobileExportPlugin" / "MobileExportPlugin.swift").is_file()
+    assert all(line.startswith(f"{manifest}: ") and "MobileExportPlugin" in line for line in left_to_do(tmp_path))
+    assert len(left_to_do(tmp_path)) == 2
+    manifest.write_text('// swift-tools-version: 5.9\nplugins: ["MobileExportPlugin"]\n')
+    (line,) = left_to_do(tmp_path)
+    assert "swift-tools-version has to be 6.0 or newer" in line
+    manifest.write_text(manifest.read_text().replace("5.9", "6.1"))
+    assert left_to_do(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_what_is_no_package_gets_nothing(tmp_path, content):
+    if content is not None:
+        (tmp_path / "Package.swift").write_bytes(content)
+    with pytest.raises(TargetError, match=r"Package\.swift: cannot be read; name the folder of a Swift package"):
+        package_changes(tmp_path)
 
 
 def test_the_demo_is_as_this_version_writes_it(monkeypatch):
     monkeypatch.chdir(DEMO)
-    source = locked_source(Path("mobile-export.lock"), None, Wanted())
-    changes = [
-        *project_changes(Path("DigitsDemo.xcodeproj"), None, source, Wanted()),
-        *package_changes(Path("DigitsKit")),
-    ]
+    folder = Path("DigitsDemo.xcodeproj")
+    project = read_project(folder)
+    source = locked_source(Path("mobile-export.lock"), None, Taken())
+    changes = [*project_changes(folder, project, None, source, Taken()), *package_changes(Path("DigitsKit"))]
     assert [change.path.as_posix() for change in changes if change.needed] == []
-    assert read_project(Path("DigitsDemo.xcodeproj")).dangling() == []
+    assert project.dangling() == []
+    assert left_to_do(Path("DigitsKit")) == []
 
 
 def test_the_shim_of_the_demo_is_that_of_its_class():
-    about = swift.describe(interface_of(load_manifest(DEMO / "models" / "ios")))
+    about = swift.describe(interface_of(load_manifest(DEMO / "models" / "ios_demo")))
     folder = DEMO / "DigitsKit" / "Sources" / "CDigitsModel"
     assert (folder / "shim.c").read_text() == swift.render("package/shim.c.j2", about)
     assert (folder / "include" / "CDigitsModel.h").read_text() == swift.render("package/shim.h.j2", about)

@@ -15,7 +15,7 @@ LABELS = ('say "hi"', "back\\slash", "\\(1 + 1)", "größe 日本", "right‮lef
 HOW = {"scale": 1 / 255, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.1), "channel_order": "bgr"}
 INPUTS = (
     EdgeEntry(name="class", dtype="float32", shape=(1, 2, 2, 3)),
-    EdgeEntry(name="the-image", dtype="uint8", shape=(1, 4), scale=0.05, zero_point=100),
+    EdgeEntry(name="the_image", dtype="uint8", shape=(1, 4), scale=0.05, zero_point=100),
     EdgeEntry(name="in", dtype="float32", shape=(-1, 3)),
     EdgeEntry(name="flag", dtype="bool", shape=(2,)),
 )
@@ -23,7 +23,7 @@ OUTPUTS = (
     EdgeEntry(name="self", dtype="float32", shape=(1, 12)),
     EdgeEntry(name="run", dtype="int8", shape=(1, 4), scale=0.1, zero_point=-5),
     EdgeEntry(name="default", dtype="int64", shape=(-1,)),
-    EdgeEntry(name="0/flags", dtype="bool", shape=(2,)),
+    EdgeEntry(name="_0_flags", dtype="bool", shape=(2,)),
 )
 
 
@@ -48,7 +48,7 @@ def awkward_target(folder: Path) -> Path:
 
 
 def _model() -> bytes:
-    """self: all of `class`; run: -2 * `the-image`; default: where `in` is largest, by row; 0/flags: not `flag`."""
+    """self: all of `class`; run: -2 * `the_image`; default: where `in` is largest, by row; _0_flags: not `flag`."""
     from onnx import TensorProto, helper, numpy_helper
 
     def number(name: str, value: float, dtype: str = "float32") -> object:
@@ -60,11 +60,11 @@ def _model() -> bytes:
     ]  # fmt: skip
     nodes = [
         helper.make_node("Flatten", ["class"], ["self"]),
-        helper.make_node("DequantizeLinear", ["the-image", "image_scale", "image_zero"], ["real"]),
+        helper.make_node("DequantizeLinear", ["the_image", "image_scale", "image_zero"], ["real"]),
         helper.make_node("Mul", ["real", "two"], ["twice"]),
         helper.make_node("QuantizeLinear", ["twice", "run_scale", "run_zero"], ["run"]),
         helper.make_node("ArgMax", ["in"], ["default"], axis=1, keepdims=0),
-        helper.make_node("Not", ["flag"], ["0/flags"]),
+        helper.make_node("Not", ["flag"], ["_0_flags"]),
     ]
     types = {"bool": "BOOL", "float32": "FLOAT", "int64": "INT64", "int8": "INT8", "uint8": "UINT8"}
     inputs, outputs = (
@@ -91,7 +91,7 @@ def _answers(model: Path) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     raw = {
         "class": random.uniform(0, 255, (2, 2, 2, 3)).astype(np.float32),
-        "the-image": random.uniform(-6, 9, (2, 4)).astype(np.float32),
+        "the_image": random.uniform(-6, 9, (2, 4)).astype(np.float32),
         "in": random.normal(size=(2, 3)).astype(np.float32),
         "flag": np.array([[True, False], [False, False]]),
     }
@@ -107,7 +107,7 @@ def _answers(model: Path) -> dict[str, np.ndarray]:
     answers = {
         f"answers/awkward/{name}": np.stack(each) for name, each in zip(names, zip(*runs, strict=True), strict=True)
     }
-    flat = {key: array[:, 0] if key.rsplit("/", 1)[-1] != "flags" else array for key, array in answers.items()}
+    flat = {key: array[:, 0] if not key.endswith("flags") else array for key, array in answers.items()}
     return {"raw/class": raw["class"], **{f"inputs/{name}": array for name, array in ready.items()}, **flat}
 
 
@@ -129,7 +129,7 @@ def _manifest(model: bytes, recorded: bytes) -> Manifest:
     )
     return Manifest.model_validate(
         {
-            "target": 'odd "target"\\(1)\n*/',
+            "target": "odd",
             "platform": "any",
             "version": '1"\\(2)',
             "source": {"form": "checkpoint", "files": {}},

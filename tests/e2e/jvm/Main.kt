@@ -7,6 +7,7 @@ import com.example.digits.ortSession
 import com.example.`in`.nasty.Many
 import com.example.`in`.nasty.Nasty
 import com.example.`in`.nasty.NastyOnnxRuntime
+import com.example.`in`.nasty.Open
 import com.sun.management.ThreadMXBean
 import java.io.File
 import java.lang.management.ManagementFactory
@@ -70,6 +71,7 @@ private fun answer(command: String, words: List<String>): String = when (command
     ).joinToString("|")
     "nasty selfTest" -> nasty(words) { it.selfTest(bytes(words[2])).joinToString() }
     "nasty allocates" -> nasty(words, ::allocates)
+    "sizes" -> sizes(File(words[0]), words[1].toInt(), words[2].toInt())
     "labels" -> if (words[0] == "many") quoted(Many.scoresLabels) else quoted(Nasty.data_Labels)
     else -> throw IllegalArgumentException(command)
 }
@@ -98,6 +100,16 @@ private fun <T> nasty(words: List<String>, use: (Nasty) -> T): T =
 private fun allocates(model: Nasty): String {
     val pinned = model.session as NastyOnnxRuntime.Session
     return "${perRun { model.run() }} ${perRun { pinned.session.run(pinned.inputs, pinned.outputs).close() }}"
+}
+
+/** In which column each of so many rows has its one, which is one further in each row. */
+private fun sizes(file: File, rows: Int, columns: Int): String {
+    val shapes = Open.Shapes(rows = listOf(rows, columns), largest = listOf(rows))
+    return Open.open(file, Open.Variant.ANY, shapes = shapes).use { model ->
+        for (i in 0 until model.rows.capacity()) model.rows.put(i, if (i / columns % columns == i % columns) 1f else 0f)
+        model.run()
+        (0 until model.largest.capacity()).joinToString(" ") { model.largest.get(it).toString() }
+    }
 }
 
 /** As JSON, in ASCII. */
