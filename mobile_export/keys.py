@@ -1,6 +1,5 @@
 """What could change an output, as one hash an artifact: equal keys, equal bytes."""
 
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -11,6 +10,7 @@ from typing import Any
 
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, v1_files
+from mobile_export.environment import code_version
 from mobile_export.errors import ModelError
 from mobile_export.incremental.digests import known_sha256
 from mobile_export.target import Artifact, Target
@@ -94,24 +94,6 @@ def versions(tools: Sequence[str]) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-@functools.cache
-def code_version() -> str:
-    """Our version, with a hash of our own files: a change in the code or its lists is a change in what it builds."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent
-    for path in own_files():
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    from mobile_export import __version__
-
-    return f"{__version__}+{digest.hexdigest()[:12]}"
-
-
-def own_files() -> list[Path]:
-    """All files that came with us: code and lists."""
-    paths = Path(__file__).parent.rglob("[!.]*")
-    return sorted(path for path in paths if path.is_file() and path.parent.name != "__pycache__")
 
 
 def artifact_key(

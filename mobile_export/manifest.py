@@ -4,6 +4,7 @@ It never enters the app.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,6 +22,7 @@ from pydantic import (
 )
 
 from mobile_export.errors import ModelError
+from mobile_export.spelling import FileStem, Identifier, PackageName, TypeName
 
 FILE_NAME = "manifest.json"
 GOLDEN = "golden.npz"
@@ -30,6 +32,7 @@ REQUIRED_OPERATORS = "required_operators.config"
 KINDS = ("assets", "kotlin", "swift", "test_assets")
 """What a published file is to the app: the first part of its path."""
 SCHEMA_VERSION = 1
+_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 
 # JSON has no NaN or infinity, and a failed measurement may be one.
 Number = Annotated[
@@ -42,7 +45,9 @@ Number = Annotated[
 def _below(folders: Sequence[str], file: str) -> str:
     """The path of a published file, which has to lie in one of these folders of the published one."""
     path = PurePosixPath(file)
-    if path.is_absolute() or ".." in path.parts or path.parts[:1] not in [(name,) for name in folders] or "\\" in file:
+    if not _PATH.fullmatch(file):
+        raise ValueError(f"{file!r} has characters that no published file has in its name")
+    if path.is_absolute() or ".." in path.parts or path.parts[:1] not in [(name,) for name in folders]:
         raise ValueError(f"{file!r} lies outside of {' and '.join(folders)}")
     return file
 
@@ -62,7 +67,7 @@ class _Entry(BaseModel):
 class EdgeEntry(_Entry):
     """An input or output of a file; scale and zero point where its integers stand for real values."""
 
-    name: str
+    name: Identifier
     dtype: str
     shape: tuple[int, ...] | None
     scale: float | None = None
@@ -140,7 +145,7 @@ class ArtifactEntry(_Entry):
 
     rare = ("engine", "unchecked", "remark", "kernels", "search")
 
-    name: str
+    name: FileStem
     file: str = Field(description="Path in the published folder, with forward slashes.")
     format: str
     precision: str
@@ -180,9 +185,9 @@ class AppEntry(_Entry):
 
     rare = ("kotlin_package", "swift_module")
 
-    class_name: str
-    kotlin_package: str | None = None
-    swift_module: str | None = None
+    class_name: TypeName
+    kotlin_package: PackageName | None = None
+    swift_module: TypeName | None = None
     litert: tuple[Literal["compiled_model", "interpreter"], ...] = Field(
         ("compiled_model", "interpreter"), description="LiteRT's classes that the Kotlin class has adapters for."
     )
@@ -226,15 +231,17 @@ class Manifest(_Entry):
     rare = ("preprocessing", "warnings", "required_operators", "labels", "app", "generated")
 
     schema_version: Literal[1] = 1
-    target: str
+    target: FileStem
     platform: str
     version: str = Field(description="Of the model.")
     gate: Literal["closed", "warn"] = "closed"
     source: SourceEntry
     data: dict[str, str] = Field(description="Role of each data file to its sha256.")
     warnings: tuple[str, ...] = Field((), description="What is suspicious about the data, a sentence each.")
-    preprocessing: dict[str, PreprocessingEntry] = Field({}, description="By the public name of the input.")
-    labels: dict[str, tuple[str, ...]] = Field({}, description="Names of classes, by the public name of the output.")
+    preprocessing: dict[Identifier, PreprocessingEntry] = Field({}, description="By the public name of the input.")
+    labels: dict[Identifier, tuple[str, ...]] = Field(
+        {}, description="Names of classes, by the public name of the output."
+    )
     transforms: tuple[TransformEntry, ...]
     artifacts: tuple[ArtifactEntry, ...]
     app: AppEntry | None = Field(None, description="The class that is generated for the app's code.")

@@ -22,7 +22,7 @@ from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
 from mobile_export.target import AUTO, Artifact, Choices, Search, Target, UserCode, load_target
 from mobile_export.transforms import TRANSFORMS
-from mobile_export.user_code import code_files
+from mobile_export.user_code import Imports, imports_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Plan:
         keys: by artifact name.
         search_keys: of artifacts whose precision is searched for: of whatever files of the search measure, however
             long it may last.
+        unknown: imports of the user's code that cannot be followed.
     """
 
     path: Path
@@ -47,12 +48,15 @@ class Plan:
     versions: dict[str, str]
     keys: dict[str, str]
     search_keys: dict[str, str]
+    unknown: tuple[str, ...] = ()
 
     @property
-    def generates(self) -> bool:
-        """Whether code of the user makes samples: keys know its text, and not what it reads or draws."""
+    def is_guesswork(self) -> bool:
+        """Whether equal keys prove nothing: code of the user makes samples, or imports nobody knows what."""
         data = self.target.data
-        return any(isinstance(each.source, UserCode) for each in (data.calibration, data.evaluation) if each)
+        return bool(self.unknown) or any(
+            isinstance(each.source, UserCode) for each in (data.calibration, data.evaluation) if each
+        )
 
     @property
     def version(self) -> str:
@@ -178,11 +182,14 @@ def plan(path: Path, target: Target) -> Plan:
         ModelError: the model or a data file is missing.
     """
     form, source = source_of(target.model)
-    code = [c for c in (target.model.builder, target.model.custom_objects) if c is not None]
-    hashes = keys.source_hashes([*source.files(target.model), *(file for c in code for file in code_files(c))])
-    data = _data_hashes(target) | keys.file_hashes(target)
+    makers = [imports_of(c) for c in (target.model.builder, target.model.custom_objects) if c is not None]
+    metric = target.data.evaluation.metric.code if target.data.evaluation else None
+    judges = [imports_of(metric)] if metric is not None else []
+    hashes = keys.source_hashes(source.files(target.model)) | _code_hashes("code", makers)
+    data = _data_hashes(target) | _code_hashes("metric", judges) | keys.file_hashes(target)
     read = [reader_of(each) for each in (target.data.calibration, target.data.evaluation) if each is not None]
     shaping = [*source.tools, *(tool for reader in read for tool in reader.tools)]
+    shaping += [package for imports in (*makers, *judges) for package in imports.packages]
     tools = {a.name: keys.versions([*shaping, *FORMATS[a.format].tools]) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}
     by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
@@ -191,20 +198,23 @@ def plan(path: Path, target: Target) -> Plan:
         for a in target.artifacts
         if a.precision == AUTO
     }
-    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name, searches)
+    unknown = tuple(name for imports in (*makers, *judges) for name in imports.unknown)
+    return Plan(path, target, form, hashes, data, dict(sorted(merged.items())), by_name, searches, unknown)
 
 
 def _data_hashes(target: Target) -> dict[str, str]:
-    """Hash of what each role's data holds, and of the code of a metric.
+    """Hash of what each role's data holds.
 
     Raises:
         ModelError: the data cannot be read.
     """
     roles = {"calibration": target.data.calibration, "evaluation": target.data.evaluation}
-    hashes = {role: content_hash(source) for role, source in roles.items() if source is not None}
-    code = target.data.evaluation.metric.code if target.data.evaluation else None
-    files = {f"metric {file.name}": known_sha256(file) for file in (code_files(code) if code else ())}
-    return hashes | files
+    return {role: content_hash(source) for role, source in roles.items() if source is not None}
+
+
+def _code_hashes(role: str, imports: Sequence[Imports]) -> dict[str, str]:
+    """sha256 of each file of the user's code, by its role and its path below where it is imported from."""
+    return {f"{role} {name}": known_sha256(file) for each in imports for name, file in each.files.items()}
 
 
 def file_of(target: Target, artifact: Artifact) -> str:

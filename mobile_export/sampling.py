@@ -11,6 +11,7 @@ from mobile_export.data import Wanted, read_samples
 from mobile_export.data.preprocess import Recipes, largest_raw, preprocess, problem
 from mobile_export.errors import ModelError
 from mobile_export.graph import Graph, TensorSpec, format_shape, node_name
+from mobile_export.labels import read_labels
 from mobile_export.runner import Edge, run_samples
 from mobile_export.samples import Samples, save_samples, store_samples
 from mobile_export.session import PROBE_SECONDS, Session
@@ -77,7 +78,7 @@ def _classes(target: Target) -> tuple[str, ...] | None:
     evaluation = target.data.evaluation
     scored = [o for o in target.model.outputs if evaluation is None or evaluation.output in (None, o.name)]
     file = scored[0].labels if scored else None
-    return tuple(file.read_text(encoding="utf-8", errors="replace").splitlines()) if file else None
+    return read_labels(file) if file else None
 
 
 def _made_ready(

@@ -27,13 +27,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from mobile_export.errors import TargetError
+from mobile_export.spelling import FileStem, Identifier, PackageName, TypeName
 from mobile_export.transform_string import Call, parse_calls
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
-_TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
-_PACKAGE = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
-_FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 AUTO = "auto"
 """The precision that is searched for."""
@@ -258,7 +255,7 @@ class Preprocessing(_Strict):
 class Input(_Strict):
     """A public input of the model."""
 
-    name: str = Field(description="Public name, the same in every artifact and in the generated code.")
+    name: Identifier = Field(description="Public name, the same in every artifact and in the generated code.")
     tensor: str | None = Field(
         None, description="The graph's tensor, `node:port`. Default: what the model's own signature calls by this name."
     )
@@ -268,11 +265,6 @@ class Input(_Strict):
     preprocessing: Preprocessing | None = Field(
         None, description="What training did to raw values. With it, data holds raw values, of any type of number."
     )
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        return _identifier(name)
 
     @field_validator("shape")
     @classmethod
@@ -285,16 +277,11 @@ class Input(_Strict):
 class Output(_Strict):
     """A public output of the model."""
 
-    name: str = Field(description="Public name.")
+    name: Identifier = Field(description="Public name.")
     tensor: str | None = Field(
         None, description="The graph's tensor, `node:port`. Default: what the model's own signature calls by this name."
     )
     labels: File | None = Field(None, description="Text file with one class name a line.")
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        return _identifier(name)
 
 
 class Constant(_Strict):
@@ -464,7 +451,7 @@ class Search(_Strict):
 class Artifact(_Strict):
     """One file to ship."""
 
-    name: str = Field(description="File name without its ending: lower case, digits, underscores.")
+    name: FileStem = Field(description="File name without its ending: lower case, digits, underscores.")
     format: str = Field(description="Kind of file.")
     precision: str = Field("float32", description="Number format of weights and arithmetic.")
     interface: str | None = Field(
@@ -498,13 +485,6 @@ class Artifact(_Strict):
         description="The phone's TensorFlow, which must have every kernel of a graphdef or memmapped file: the name of "
         "a list, such as tensorflow-android-1.13.1, or a file: a list, or the ops_to_register.h of its build.",
     )
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not _FILE_STEM.fullmatch(name):
-            raise ValueError("use lower-case letters, digits and underscores (Android's resource rules)")
-        return name
 
     @field_validator("format")
     @classmethod
@@ -552,11 +532,11 @@ class Artifact(_Strict):
 class App(_Strict):
     """The class that is generated for the app's code, one for all files of the target."""
 
-    class_name: str | None = Field(None, description="Its name. Default: the target's, in camel case.")
-    kotlin_package: str | None = Field(
+    class_name: TypeName | None = Field(None, description="Its name. Default: the target's, in camel case.")
+    kotlin_package: PackageName | None = Field(
         None, description='Package of the Kotlin class, such as "com.example.digits". Without it, no Kotlin is written.'
     )
-    swift_module: str | None = Field(
+    swift_module: TypeName | None = Field(
         None, description='Module of the Swift class, such as "DigitsModel". Without it, no Swift is written.'
     )
     litert: tuple[Literal["compiled_model", "interpreter"], ...] = Field(
@@ -565,13 +545,6 @@ class App(_Strict):
         json_schema_extra={"minItems": 1, "uniqueItems": True},
     )
 
-    @field_validator("class_name", "swift_module")
-    @classmethod
-    def _check_name(cls, name: str | None) -> str | None:
-        if name is not None and not _TYPE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} cannot name a class; use letters and digits, an upper-case letter first")
-        return name
-
     @field_validator("litert")
     @classmethod
     def _check_litert(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -579,18 +552,11 @@ class App(_Strict):
             raise ValueError("name compiled_model, interpreter, or both")
         return classes
 
-    @field_validator("kotlin_package")
-    @classmethod
-    def _check_package(cls, package: str | None) -> str | None:
-        if package is not None and not _PACKAGE.fullmatch(package):
-            raise ValueError(f"{package!r} is no package; use lower-case names with dots between them")
-        return package
-
 
 class Target(_Strict):
     """A target file."""
 
-    name: str = Field(description="Name of the published folder.")
+    name: FileStem = Field(description="Name of the published folder.")
     platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
     model: Model
     data: Data = Data()
@@ -599,13 +565,6 @@ class Target(_Strict):
     artifacts: tuple[Artifact, ...] = Field(
         description="The files to build, at least one.", json_schema_extra={"minItems": 1}
     )
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not _FILE_STEM.fullmatch(name):
-            raise ValueError("use lower-case letters, digits and underscores")
-        return name
 
 
 def load_target(path: Path, choices: Choices) -> Target:
@@ -730,9 +689,3 @@ def _one_of(value: str, allowed: Sequence[str]) -> str:
 def _nearest(value: str, allowed: Sequence[str]) -> str:
     near = difflib.get_close_matches(value, allowed, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _identifier(name: str) -> str:
-    if not _IDENTIFIER.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be a name in Kotlin and Swift; use letters, digits and underscores")
-    return name

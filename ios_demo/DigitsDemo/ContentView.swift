@@ -52,8 +52,8 @@ private struct BoardView: View {
             if let reading = board.reading {
                 Text(reading.latency, format: .units(allowed: [.milliseconds], fractionalPart: .show(length: 2)))
             }
-            Text("\(board.variant.file.name), \(board.variant.file.precision), \(board.variant.file.bytes) bytes")
-            Text("\(board.variant.file.runtime.rawValue) on \(board.accelerator ?? "nothing"); model \(Digits.modelVersion)")
+            Text("\(board.variant.file), \(board.variant.precision), \(board.variant.bytes) bytes")
+            Text("\(board.variant.runtime.rawValue) on \(board.accelerator ?? "nothing"); model \(Digits.modelVersion)")
         }
         .font(.footnote.monospacedDigit())
         .foregroundStyle(.secondary)

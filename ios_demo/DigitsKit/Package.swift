@@ -21,7 +21,7 @@ let package = Package(
     products: [.library(name: "DigitsKit", targets: ["DigitsKit", "DigitsModel"])],
     dependencies: packages,
     targets: [
-        // Written by mobile-export: `xcode --package`, and the shim of `pack`.
+        // Written by mobile-export: `swiftpm`, and the shim of `pack`.
         .plugin(name: "MobileExportPlugin", capability: .buildTool()),
         .target(
             name: "CDigitsModel",

@@ -5,16 +5,14 @@
 #     mobile-export.sh locked TARGET LOCK [STAGING OUTPUT...]
 #     mobile-export.sh build TARGET FILE.toml
 #
-# locked: verifies what mobile-export.lock lists, copied from its folders or fetched from its URLs. Needs a shell,
-#         shasum or sha256sum, and curl where there are URLs; no Python.
+# locked: verifies what mobile-export.lock lists, copied from its folders or fetched from its URLs. Needs a shell with
+#         awk, shasum or sha256sum, and curl where there are URLs; no Python.
 # build:  converts, with the program that the build setting MOBILE_EXPORT names, from copies of the declared inputs.
 #
 # Only declared outputs are written: those given, else those of the Xcode build phase that runs this. All of them are
 # made and verified in STAGING (else TARGET_TEMP_DIR) first, so that a failure replaces none.
 
 set -eu
-LC_ALL=C
-CARRIAGE_RETURN=$(printf '\r')
 
 mode=$1 target=$2 source=$3
 shift 3
@@ -41,42 +39,107 @@ declared() {
 }
 
 # From the lock to $staging/from, where files come from, and $staging/files, lines of: line sha256 bytes path.
+# The whole lock is checked, other targets included: what is wrong there has come from a bad merge, or from somebody else.
 read_lock() {
     [ -r "$source" ] || fail "$source:1" "the lock cannot be read; declare it as input of this phase"
-    line_number=0 header='' current=''
-    while IFS= read -r line || [ -n "$line" ]; do
-        line_number=$((line_number + 1))
-        line=${line%"$CARRIAGE_RETURN"}
-        case $line in '' | '#'*) continue ;; esac
-        if [ -z "$header" ]; then
-            header=$line
-            [ "$header" = 'mobile-export-lock 1' ] || fail "$source:$line_number" \
-                "not a lock that this script reads; run mobile-export xcode --write with the version that locked"
-            continue
-        fi
-        rest=${line#* }
-        case $line in
-        'target '*) current=$rest ;;
-        'from '*) [ "$current" != "$target" ] || printf '%s\n' "$rest" >>"$staging/from" ;;
-        'file '*) [ "$current" != "$target" ] || plan_locked "$rest" ;;
-        *) fail "$source:$line_number" "a line is 'target', 'from' or 'file'" ;;
-        esac
-    done <"$source"
+    tr '\000' '\001' <"$source" | LC_ALL=C TARGET=$target FROM=$staging/from FILES=$staging/files awk '
+        function refuse(number, problem) {
+            if (!refused) print number " " problem
+            refused = 1
+            exit
+        }
+        function end_target() {
+            if (name != "" && !files) refuse(begun, "target " name " has no file; lock again")
+        }
+        function check_name() {
+            if (rest !~ /^[a-z0-9][a-z0-9_]*$/ || rest ~ DEVICE)
+                refuse(NR, "a target has a name of lower-case letters, digits and underscores, and no device of Windows")
+            if (rest in targets) refuse(NR, "target " rest " stands here twice; lock it again")
+        }
+        function check_source(host, hashless) {
+            if (rest ~ "^ | $|^$|^//|[[:cntrl:]]" || index(rest, "\\"))
+                refuse(NR, "a from is a URL, or a folder of this computer with forward slashes")
+            hashless = rest
+            gsub(/[{]sha256[}]/, "", hashless)
+            if (hashless ~ /[{}]/) refuse(NR, "a from has a placeholder that locks do not know; they know {sha256}")
+            if (!index(rest, "://")) return
+            host = rest
+            sub("^[^:]*://", "", host)
+            sub("[/?#].*", "", host)
+            if (index(host, "@")) refuse(NR, "a from holds a user name or password; put it into ~/.netrc")
+            if (rest !~ HTTP && rest !~ "^file://(localhost)?/[^/?# ][^?# ]*$")
+                refuse(NR, "a from is no URL of files; http, https and file can be read")
+            if (rest ~ /[?#]/ && rest == hashless)
+                refuse(NR, "a from goes on after the path, where file names are added; write {sha256} in it")
+        }
+        function check_file(path, at, folder) {
+            if (split(rest, field, " ") != 3 || rest != field[1] " " field[2] " " field[3])
+                refuse(NR, "a file is: file, sha256, bytes, path, with one space between them")
+            if (length(field[1]) != 64 || field[1] ~ /[^0-9a-f]/)
+                refuse(NR, "the sha256 is not 64 lower-case hexadecimal digits")
+            if (field[2] !~ /^(0|[1-9][0-9]*)$/ || length(field[2]) > 16 || field[2] + 0 > 1099511627776)
+                refuse(NR, "the size is not a number of bytes")
+            path = "/" tolower(field[3])
+            if (path ~ "[^a-z0-9_./-]" || path ~ "//|[.]/|[/.]$" || path ~ DEVICE_IN_PATH)
+                refuse(NR, "the path is not plain and relative, of A-Z a-z 0-9 _ . / - and of no device of Windows")
+            if (field[3] !~ "^(assets|kotlin|swift|test_assets)/")
+                refuse(NR, "the path lies in none of assets/, kotlin/, swift/, test_assets/")
+            # Disks of macOS and Windows take names that differ by case alone for the same.
+            twice = (begun, path) in taken || (begun, path) in folders
+            for (at = length(path); at > 1; at--)
+                if (substr(path, at, 1) == "/") {
+                    folder = substr(path, 1, at - 1)
+                    folders[begun, folder] = 1
+                    if ((begun, folder) in taken) twice = 1
+                }
+            if (twice) refuse(NR, field[3] " stands here twice, as a file or as its folder, for disks that ignore case")
+            taken[begun, path] = 1
+        }
+        BEGIN {
+            NAMES = "(con|prn|aux|nul|com[0-9]|lpt[0-9])"
+            DEVICE = "^" NAMES "$"
+            DEVICE_IN_PATH = "/" NAMES "([./]|$)"
+            PORT = ":[0-9][0-9]?[0-9]?[0-9]?[0-9]?"
+            HTTP = "^https?://([[][0-9A-Fa-f:.]+[]]|[^][/?#@: ]+)(" PORT ")?([/?#][^ ]*)?$"
+        }
+        { sub(/\r$/, "") }
+        /^$|^#/ { next }
+        header == "" {
+            header = $0
+            if (header != "mobile-export-lock 1") refuse(NR, "not a lock that this script reads; " \
+                "run mobile-export xcode --write with the version that locked")
+            next
+        }
+        {
+            keyword = $0
+            sub(/ .*/, "", keyword)
+            rest = substr($0, length(keyword) + 2)
+            if (keyword !~ /^(target|from|file)$/) refuse(NR, "a line is target, from or file; lock again")
+            if (keyword != "target" && name == "") refuse(NR, "a target comes before the first " keyword)
+        }
+        keyword == "target" {
+            end_target()
+            check_name()
+            name = rest; begun = NR; files = 0
+            targets[name] = 1
+        }
+        keyword == "from" {
+            if (files) refuse(NR, "from stands before the files of its target")
+            check_source()
+            if (name == ENVIRON["TARGET"]) print rest >ENVIRON["FROM"]
+        }
+        keyword == "file" {
+            check_file()
+            files++
+            if (name == ENVIRON["TARGET"]) print NR " " rest >ENVIRON["FILES"]
+        }
+        END {
+            if (header == "") refuse(1, "not a lock: it is empty")
+            end_target()
+        }' >"$staging/refused"
+    refused=$(cat "$staging/refused")
+    [ -z "$refused" ] || fail "$source:${refused%% *}" "${refused#* }"
     [ -s "$staging/files" ] || fail "$source:1" "target $target is not locked here; run mobile-export lock with it"
-}
-
-# plan_locked 'SHA256 BYTES PATH': one checked line of the lock.
-plan_locked() {
-    case $1 in *' '*' '?*) ;; *) fail "$source:$line_number" "a file has a sha256, a size and a path" ;; esac
-    sha256=${1%% *} bytes=${1#* }
-    path=${bytes#* } bytes=${bytes%% *}
-    case $sha256 in *[!0-9a-f]*) sha256='' ;; esac
-    [ "${#sha256}" -eq 64 ] || fail "$source:$line_number" "the sha256 is not 64 hexadecimal digits"
-    case $bytes in '' | *[!0-9]* | ?????????????????*) fail "$source:$line_number" "the size is not a number" ;; esac
-    case $path in
-    '' | /* | *..* | *[!A-Za-z0-9_./-]*) fail "$source:$line_number" "a path may not lead out of its folder" ;;
-    esac
-    printf '%s %s %s %s\n' "$line_number" "$sha256" "$bytes" "$path" >>"$staging/files"
 }
 
 # From what a build just published to $staging/from and $staging/files.
@@ -160,7 +223,12 @@ right() {
 stage() {
     reasons='' kept=''
     while IFS= read -r from; do
-        case $from in *'{sha256}'*) place=$from ;; *) place=${from%/}/$path ;; esac
+        case $from in
+        *'{sha256}'*) place=$from ;;
+        *)
+            while [ "$from" != "${from%/}" ]; do from=${from%/}; done
+            place=$from/$path ;;
+        esac
         while :; do
             case $place in *'{sha256}'*) place=${place%%'{sha256}'*}$sha256${place#*'{sha256}'} ;; *) break ;; esac
         done
@@ -182,7 +250,7 @@ stage() {
 
 # copy PLACE FILE
 copy() {
-    if ! [ -r "$1" ]; then
+    if ! [ -f "$1" ] || ! [ -r "$1" ]; then
         reason="$1 cannot be read"
         return 1
     fi
@@ -192,35 +260,76 @@ copy() {
     return 1
 }
 
-# fetch URL FILE: goes on where an earlier try ended, of this build or of one before.
+# fetch URL FILE: pieces may have been of two files, and come right at once.
 fetch() {
     part=$staging/$sha256.part
-    for attempt in 1 2 3; do
-        [ -e "$part" ] || : >"$part"
-        begun=$(($(wc -c <"$part")))
-        if [ "$begun" -lt "$bytes" ]; then
-            [ "$attempt" -eq 1 ] || sleep 1
-            status=0
-            curl --fail --location --globoff --netrc-optional --silent --show-error --proto '=http,https,file' \
-                --connect-timeout 20 --speed-limit 1 --speed-time 30 --max-filesize "$bytes" --continue-at - \
-                --output "$part" --url "$1" 2>"$staging/curl.log" || status=$?
-            if [ "$status" -ne 0 ]; then
-                reason="$1 cannot be fetched: $(tail -n 1 "$staging/curl.log")"
-                case $status,$reason in
-                33,*) rm -f "$part" ;;                  # the server cannot go on in the middle
-                63,* | *' 40'[0-9]*) return 1 ;;        # too large; not there
-                esac
-                continue
-            fi
-        fi
+    for round in 1 2; do
+        download "$1" || return 1
         if right "$part"; then
             mv -f "$part" "$2"
             return 0
         fi
         reason="$1${reason#"$part"}"
         rm -f "$part"
-        [ "$begun" -gt 0 ] || return 1
+        [ -n "$pieces" ] || return 1
     done
+    return 1
+}
+
+# download URL: from where an earlier try ended, of this build or of one before; $pieces says whether there was one.
+# As fetch of mobile-export does: five tries in a row that bring less than 1 MiB, after which the host is left alone.
+download() {
+    host=${1#*://} pieces='' failed=0 pause=1
+    host=${1%%://*}://${host%%[/?#]*}
+    case $dead in
+    *" $host "*)
+        reason="$1 was not asked for, since $host did not answer before"
+        return 1 ;;
+    esac
+    [ -e "$part" ] || : >"$part"
+    begun=$(($(wc -c <"$part")))
+    reached=$begun
+    while
+        [ "$begun" -eq 0 ] || pieces=yes
+        [ "$begun" -lt "$bytes" ]
+    do
+        ask "$1" && return 0
+        [ -n "$passing" ] || return 1
+        begun=$(($(wc -c <"$part")))
+        failed=$((failed + 1))
+        if [ $((begun - reached)) -ge 1048576 ]; then failed=1 pause=1; fi
+        if [ "$failed" -eq 5 ]; then
+            dead="$dead$host "
+            return 1
+        fi
+        [ "$begun" -lt "$reached" ] || reached=$begun
+        sleep "$pause"
+        pause=$((pause * 2))
+    done
+}
+
+# ask URL: one request for what is missing; else $reason says what is wrong, and $passing whether it may be over soon.
+# The limit is for servers that do not say how much they send, which curl before 8.4 takes.
+ask() {
+    passing='' status=0
+    code=$(
+        trap '' XFSZ
+        ulimit -f "$((bytes / 512 + 1))"
+        exec curl --fail --location --globoff --netrc-optional --silent --show-error --proto '=http,https,file' \
+            --connect-timeout 20 --speed-limit 1 --speed-time 30 --max-filesize "$bytes" --continue-at - \
+            --write-out '%{http_code}' --output "$part" --url "$1" 2>"$staging/curl.log"
+    ) || status=$?
+    [ "$status" -ne 0 ] || return 0
+    reason="$1 cannot be fetched: $(tail -n 1 "$staging/curl.log")"
+    case $status,$code in
+    33,* | *,416)                                       # the server cannot go on in the middle
+        : >"$part"
+        passing=yes ;;
+    *,408 | *,425 | *,429 | *,50[0234]) passing=yes ;;
+    *,[45]*) ;;                                         # what the server will say again
+    [567],* | 18,* | 28,* | 52,* | 55,* | 56,* | 92,*)  # no connection, or one that broke
+        passing=yes ;;
+    esac
     return 1
 }
 
@@ -246,37 +355,61 @@ place_all() {
     done <"$staging/ready"
 }
 
-# Debug builds may take what missed a limit; nothing that could reach a user may.
+# What missed a limit may enter a build for debugging; nothing that could reach a user. Names of configurations are free
+# text: it is a debug build if nothing is optimized, and it is not made to be installed, as archives are.
 checked_gate() {
     gate=${MOBILE_EXPORT_GATE:-closed}
     [ "$gate" = closed ] && return
     [ "$gate" = warn ] || fail "$source:1" "MOBILE_EXPORT_GATE is $gate; it may be closed or warn"
-    case ${ACTION:-build},${CONFIGURATION:-Release} in
-    install,* | *,*[Rr]elease*) ;;
-    *,*[Dd]ebug*) return ;;
-    esac
-    fail "$source:1" "MOBILE_EXPORT_GATE is warn in the configuration ${CONFIGURATION:-Release}; only Debug may have it"
+    check_setting ACTION "${ACTION:-}" build
+    check_setting DEPLOYMENT_POSTPROCESSING "${DEPLOYMENT_POSTPROCESSING:-}" NO
+    check_setting GCC_OPTIMIZATION_LEVEL "${GCC_OPTIMIZATION_LEVEL:-}" 0
+    check_setting SWIFT_OPTIMIZATION_LEVEL "${SWIFT_OPTIMIZATION_LEVEL:-}" -Onone
+}
+
+# check_setting NAME VALUE OF_A_DEBUG_BUILD
+check_setting() {
+    [ "$2" = "$3" ] || fail "$source:1" \
+        "MOBILE_EXPORT_GATE is warn, which only debug builds may have: $1 is ${2:-not set}, and $3 in those"
 }
 
 # copy_inputs FOLDER: every declared input, at its own path below. What is not declared is not there, where Xcode's
-# sandbox would not even say so: looking for a file that a form of models might have is then no error.
+# sandbox would not even say so: looking for a file that a form of models might have is then no error. Copies that are
+# current stay, so that large models are copied once, and hashed once.
 copy_inputs() {
-    rm -rf "$1"
-    mkdir -p "$1"
     declared INPUT | while IFS= read -r input; do
-        case $input in /*) printf '%s\n' "${input#/}" ;; esac
-    done >"$staging/declared"
-    COPYFILE_DISABLE=1 tar -C / -chf "$staging/inputs.tar" -T "$staging/declared" ||
+        case $input in /*) printf '%s\n' "$input" ;; esac
+    done | sort -u >"$staging/declared"
+    stat_all "$staging/declared" | sort >"$staging/stat"
+    [ "$(($(wc -l <"$staging/stat")))" -eq "$(($(wc -l <"$staging/declared")))" ] ||
         fail "$source:1" "not every input of this phase is there; run mobile-export xcode --write again"
-    tar -C "$1" -xof "$staging/inputs.tar"
+    cmp -s "$staging/declared" "$staging/copied" || rm -rf "$1" "$staging/copied.stat"
+    mkdir -p "$1"
+    [ -e "$staging/copied.stat" ] || : >"$staging/copied.stat"
+    comm -13 "$staging/copied.stat" "$staging/stat" | sed 's|^[^/]*|.|' >"$staging/changed"
+    rm -f "$staging/copied.stat"
+    if [ -s "$staging/changed" ]; then
+        COPYFILE_DISABLE=1 tar -C / -chf "$staging/inputs.tar" -T "$staging/changed" && tar -C "$1" -xof "$staging/inputs.tar"
+    fi || fail "$source:1" "an input of this phase cannot be copied"
     rm -f "$staging/inputs.tar"
+    mv -f "$staging/declared" "$staging/copied"
+    mv -f "$staging/stat" "$staging/copied.stat"
     [ -r "$1$source" ] || fail "$source:1" "the target file cannot be read; declare it as input of this phase"
+}
+
+# stat_all FILE: of each path in it, what changes when the file does, size and times; and the path.
+stat_all() {
+    if stat -c %s / >/dev/null 2>&1; then
+        tr '\n' '\0' <"$1" | xargs -0 stat -L -c '%s %.9Y %.9Z %n'
+    else
+        tr '\n' '\0' <"$1" | xargs -0 stat -L -f '%z %Fm %Fc %N'
+    fi
 }
 
 # From what the program says to what Xcode shows: errors and warnings stand at the target file, where the target or the
 # artifact that they begin with has its name; copies of inputs go by the names of these.
 for_xcode() {
-    FILE=$source COPIES=$copies awk '
+    FILE=$source COPIES=$copies LC_ALL=C awk '
         BEGIN {
             file = ENVIRON["FILE"]; copies = ENVIRON["COPIES"]
             for (number = 1; (getline line < file) > 0; number++)
@@ -314,6 +447,7 @@ build() {
     [ "$status" -eq 0 ] || exit "$status"
 }
 
+dead=' '
 case $mode in locked | build) ;; *) fail "$source:1" "the mode is $mode; it may be locked or build" ;; esac
 if [ $# -gt 0 ]; then
     staging=$1

@@ -14,7 +14,7 @@ from mobile_export.errors import ModelError
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, UserCode
 from mobile_export.tensors import Array, dtype_named
-from mobile_export.user_code import code_files, load_code
+from mobile_export.user_code import imports_of, load_code
 
 _PLAIN = (bool, int, float, list, tuple)
 _KINDS = "biufcUV"
@@ -34,7 +34,7 @@ class Generator:
         return isinstance(source.source, UserCode)
 
     def files(self, source: DataSource) -> list[Path]:
-        return code_files(_code(source))
+        return [*imports_of(_code(source)).files.values()]
 
     def open(self, source: DataSource, wanted: Wanted) -> Dataset:
         code = _code(source)

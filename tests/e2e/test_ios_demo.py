@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.toolchains import not_run, toolchain
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-COPIES = "Models of ios for DigitsModel"
+COPIES = "Models of ios_demo for DigitsModel"
 """What the build says when the plugin's command runs."""
 
 
@@ -22,7 +23,8 @@ class Kit:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lock = folder / "ios_demo" / "mobile-export.lock"
-        self.models = folder / "ios_demo" / "models" / "ios"
+        self.configuration = folder / "ios_demo/DigitsKit/Sources/DigitsModel/mobile-export.conf"
+        self.models = folder / "ios_demo" / "models" / "ios_demo"
         self._run = toolchain("swift") / "run"
         shutil.copytree(ROOT / "ios_demo", folder / "ios_demo", ignore=shutil.ignore_patterns(".build"))
         (folder / "lib").mkdir()
@@ -52,8 +54,21 @@ def onnx_runtime() -> Path:
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory) -> Kit:
+def built(tmp_path_factory) -> Kit:
     return Kit(tmp_path_factory.mktemp("kit"))
+
+
+@pytest.fixture
+def kit(built) -> Iterator[Kit]:
+    """The one copy, so that Swift compiles it once; whatever a test edits is put back, times of change included."""
+    kept = built.folder / "kept"
+    edited = [built.lock, built.configuration, *built.models.rglob("*.swift")]
+    for number, path in enumerate(edited):
+        kept.mkdir(exist_ok=True)
+        shutil.copy2(path, kept / str(number))
+    yield built
+    for number, path in enumerate(edited):
+        shutil.copy2(kept / str(number), path)
 
 
 def test_the_package_passes_its_tests_in_the_real_runtime(kit):
@@ -62,7 +77,9 @@ def test_the_package_passes_its_tests_in_the_real_runtime(kit):
     said = ran.stdout + ran.stderr
     assert "with 0 failures" in said
     assert "warning:" not in said
-    for golden in (kit.models / "test_assets/models/ios").glob("*onnx*.golden"):
+    vectors = sorted((kit.models / "test_assets/models/ios_demo").glob("*.golden"))
+    assert len(vectors) == len(list((kit.models / "assets/models/ios_demo").iterdir())) == 2
+    for golden in vectors:
         assert f"{golden.stem}: " in said, "its golden vectors ran"
 
 
@@ -86,23 +103,35 @@ def test_the_plugin_runs_once_and_again_after_an_edit(kit):
 
 
 def test_a_wrong_hash_fails_the_build_with_the_line_of_the_lock(kit):
-    source = next((kit.models / "swift").glob("Digits.swift"))
-    text = source.read_text()
-    source.write_text(text + "// edited\n")
+    source = kit.models / "swift/Digits.swift"
+    source.write_text(source.read_text() + "// edited\n")
     code, said = kit.build_model()
     line = line_of(kit.lock, "swift/Digits.swift")
     assert code != 0
     assert f"{kit.lock}:{line}: error: swift/Digits.swift: " in said
     assert "are locked" in said
-    source.write_text(text)
-    assert kit.build_model()[0] == 0
 
 
 def test_a_target_that_is_not_locked_is_said(kit):
-    conf = kit.folder / "ios_demo/DigitsKit/Sources/DigitsModel/mobile-export.conf"
-    text = conf.read_text()
-    conf.write_text(text.replace("target ios", "target watch"))
+    kit.configuration.write_text(kit.configuration.read_text().replace("target ios_demo", "target watch"))
     code, said = kit.build_model()
-    conf.write_text(text)
     assert code != 0
     assert f"{kit.lock}:1: error: target watch has no swift" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"file {'0' * 64} 1 swift/../../../../Evil.swift",
+        f"file {'0' * 64} 1 swift/Evil $(touch x).swift",
+    ],
+)
+def test_a_lock_that_the_script_refuses_builds_nothing(kit, line):
+    """The plugin has to read the lock, too, and decides nothing: the script says what is wrong, and makes no file."""
+    kit.lock.write_text(f"{kit.lock.read_text()}{line}\n")
+    before = {path for path in kit.folder.rglob("*") if path.suffix == ".swift"}
+    code, said = kit.build_model()
+    assert code != 0
+    assert f"{kit.lock}:{line_of(kit.lock, line)}: error: " in said
+    assert {path for path in kit.folder.rglob("*") if path.suffix == ".swift"} == before
+    assert not list(kit.folder.rglob("x"))

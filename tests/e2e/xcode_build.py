@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.apps.xcode_phase import DEBUG
 from tests.e2e.conftest import tree
 from tests.e2e.xcode_sandbox import Rules, mounted
 
@@ -35,13 +36,17 @@ class Build:
         return self.backing / "Build/Products/Debug-iphonesimulator/App.app"
 
     @property
+    def temp(self) -> Path:
+        """Where the script works, outside of the sandbox."""
+        return self._behind(self.settings["TARGET_TEMP_DIR"])
+
+    @property
     def settings(self) -> dict[str, str]:
         """What the script is told, and lists may name."""
         build = self.mount / "Build"
         temp = build / "Intermediates.noindex/App.build/Debug-iphonesimulator/App.build"
         return {
-            "ACTION": "build",
-            "CONFIGURATION": "Debug",
+            **DEBUG,
             "SRCROOT": str(self.mount / "src"),
             "PROJECT_DIR": str(self.mount / "src"),
             "OBJROOT": str(build / "Intermediates.noindex"),

@@ -87,7 +87,8 @@ def mounted(backing: Path, mount: Path, rules: Rules) -> Iterator[None]:
     finally:
         if mount.is_mount():
             _unmount(mount)
-        server.wait(timeout=20)
+        server.terminate()  # by itself it ends with the last copy of the mount, which any container may have taken
+        server.wait(timeout=60)
         assert server.stderr is not None
         server.stderr.close()
 

@@ -7,15 +7,16 @@ Whoever reviews the change wants to see what was added, and nothing else.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from mobile_export.errors import TargetError
 
 _DEEPEST = 64
 _TOKEN = re.compile(
-    r"""(?P<skip>(?:\s+|//[^\n]*|/\*.*?\*/)+)
-      | "(?P<quoted>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)'
-      | (?P<plain>(?:[^\s"'{}()=;,<>/]|/(?![/*]))+) | (?P<mark>[{}()=;,])""",
+    r"""(?:\s++|//[^\n]*+|/\*.*?\*/)*+
+        (?:(?P<quoted>"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')
+          |(?P<plain>(?:[^\s"'{}()=;,<>/]++|/(?![/*]))++)
+          |(?P<mark>[{}()=;,]))?""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(U[0-9a-fA-F]{4}|[0-7]{1,3}|.)", re.DOTALL)
@@ -23,9 +24,8 @@ _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "
 _UNQUOTED = re.compile(r"[A-Za-z0-9_./$]+")
 
 
-@dataclass(frozen=True)
-class Text:
-    """A string, from `start` to `end` of the file."""
+class Text(NamedTuple):
+    """A string, from `start` to `end` of the file. (A tuple, like tokens: a large project has a million of them.)"""
 
     start: int
     end: int
@@ -33,8 +33,8 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Items:
-    """An array; `start` is its opening parenthesis."""
+class Array:
+    """`start` is its opening parenthesis."""
 
     start: int
     end: int
@@ -42,8 +42,8 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A dictionary; `start` is its opening brace, `last` the end of its last entry."""
+class Dictionary:
+    """`start` is its opening brace, `last` the end of its last entry."""
 
     start: int
     end: int
@@ -52,10 +52,10 @@ class Table:
     keys: dict[str, Text]
 
 
-Value = Text | Items | Table
+Value = Text | Array | Dictionary
 
 
-def parse(text: str, name: str) -> Table:
+def parse(text: str, name: str) -> Dictionary:
     """The dictionary that a file is; `name` is for messages.
 
     Raises:
@@ -77,6 +77,13 @@ def comment(value: str) -> str:
     return f"/* {value.replace('*/', '* /')} */"
 
 
+class _Token(NamedTuple):
+    start: int
+    end: int
+    kind: str
+    text: str
+
+
 class _Parser:
     """Recursive descent over tokens."""
 
@@ -86,30 +93,32 @@ class _Parser:
         self._tokens = self._tokenize()
         self._token = next(self._tokens)
 
-    def whole(self) -> Table:
+    def whole(self) -> Dictionary:
         value = self._value(0)
-        if self._token.end != self._token.start or not isinstance(value, Table):
+        if self._token.end != self._token.start or not isinstance(value, Dictionary):
             self._fail("a project file is one dictionary")
         return value
 
-    def _tokenize(self) -> Iterator["_Token"]:
+    def _tokenize(self) -> Iterator[_Token]:
         at = 0
-        while at < len(self._text):
-            match = _TOKEN.match(self._text, at)
-            if match is None:
-                self._token = _Token(at, at + 1, "", "")
-                self._fail(f"{self._text[at]!r} has no place in a project file")
-            if match.lastgroup != "skip":
-                yield _Token(at, match.end(), match.lastgroup or "", match[match.lastgroup or 0])
+        while match := _TOKEN.match(self._text, at):
+            kind = match.lastgroup
             at = match.end()
+            if kind is None:
+                break
+            yield _Token(match.start(kind), at, kind, match[kind])
+        end = _Token(at, at, "mark", "end of file")
+        if at < len(self._text):
+            self._token = end
+            self._fail(f"{self._text[at]!r} has no place in a project file")
         while True:
-            yield _Token(at, at, "mark", "end of file")
+            yield end
 
-    def _next(self) -> "_Token":
+    def _next(self) -> _Token:
         token, self._token = self._token, next(self._tokens)
         return token
 
-    def _expect(self, mark: str) -> "_Token":
+    def _expect(self, mark: str) -> _Token:
         if self._token.kind != "mark" or self._token.text != mark:
             self._fail(f"{mark!r} is missing before {self._token.text!r}")
         return self._next()
@@ -121,7 +130,7 @@ class _Parser:
         if depth > _DEEPEST:
             self._fail("values lie in each other deeper than in any project")
         if self._at("{"):
-            return self._table(depth)
+            return self._dictionary(depth)
         if self._at("("):
             return self._array(depth)
         return self._string()
@@ -130,19 +139,18 @@ class _Parser:
         token = self._next()
         if token.kind == "mark":
             self._fail(f"{token.text!r} stands where a value should")
-        value = token.text if token.kind == "plain" else _ESCAPE.sub(_unescape, token.text)
-        return Text(token.start, token.end, value)
+        return Text(token.start, token.end, token.text if token.kind == "plain" else _unquoted(token.text))
 
-    def _array(self, depth: int) -> Items:
+    def _array(self, depth: int) -> Array:
         start = self._expect("(").start
         items: list[Value] = []
         while not self._at(")"):
             items.append(self._value(depth + 1))
             if not self._at(")"):
                 self._expect(",")
-        return Items(start, self._expect(")").end, tuple(items))
+        return Array(start, self._expect(")").end, tuple(items))
 
-    def _table(self, depth: int) -> Table:
+    def _dictionary(self, depth: int) -> Dictionary:
         opening = self._expect("{")
         entries: dict[str, Value] = {}
         keys: dict[str, Text] = {}
@@ -154,19 +162,15 @@ class _Parser:
                 self._fail(f"{key.value} stands there twice")
             entries[key.value], keys[key.value] = self._value(depth + 1), key
             last = self._expect(";").end
-        return Table(opening.start, self._expect("}").end, last, entries, keys)
+        return Dictionary(opening.start, self._expect("}").end, last, entries, keys)
 
     def _fail(self, problem: str) -> NoReturn:
         line = self._text.count("\n", 0, self._token.start) + 1
         raise TargetError(f"{self._name}:{line}: {problem}; open the project in Xcode and save it")
 
 
-@dataclass(frozen=True)
-class _Token:
-    start: int
-    end: int
-    kind: str
-    text: str
+def _unquoted(text: str) -> str:
+    return _ESCAPE.sub(_unescape, text[1:-1]) if "\\" in text else text[1:-1]
 
 
 def _unescape(match: re.Match[str]) -> str:

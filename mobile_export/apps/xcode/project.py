@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from mobile_export.apps.xcode.openstep import Items, Table, Text, Value, comment, parse, quoted
+from mobile_export.apps.xcode.openstep import Array, Dictionary, Text, Value, comment, parse, quoted
 from mobile_export.errors import TargetError, nearest
 
 FILE_NAME = "project.pbxproj"
@@ -25,7 +26,7 @@ _REFERENCES = frozenset(
 
 
 @dataclass(frozen=True)
-class Phase:
+class ScriptPhase:
     """A run-script phase.
 
     Attributes:
@@ -56,11 +57,19 @@ class XcodeTarget:
     id: str
     name: str
     is_app: bool
-    phases: Items
+    phases: Array
+
+
+class _Edit(NamedTuple):
+    """`text` instead of what stands from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
 
 
 class Project:
-    """The text of a project file; every edit gives another.
+    """The text of a project file; an edit gives another.
 
     Raises:
         TargetError: it is no project file.
@@ -71,10 +80,10 @@ class Project:
         self.name = name
         root = parse(text, name)
         objects = root.entries.get("objects")
-        if not isinstance(objects, Table):
+        if not isinstance(objects, Dictionary):
             raise TargetError(f"{name}: has no objects, so it is no Xcode project")
         self._objects = objects
-        self._tables = {key: value for key, value in objects.entries.items() if isinstance(value, Table)}
+        self._tables = {key: value for key, value in objects.entries.items() if isinstance(value, Dictionary)}
         self._root = _string(root, "rootObject")
 
     @property
@@ -88,7 +97,7 @@ class Project:
         return [
             XcodeTarget(key, _string(table, "name"), _string(table, "productType") == _APPLICATION, phases)
             for key, table in self._tables.items()
-            if _string(table, "isa") in _TARGETS and isinstance(phases := table.entries.get("buildPhases"), Items)
+            if _string(table, "isa") in _TARGETS and isinstance(phases := table.entries.get("buildPhases"), Array)
         ]
 
     def target(self, name: str | None) -> XcodeTarget:
@@ -115,44 +124,50 @@ class Project:
         named += [(key, field, id_) for key, table in self._tables.items() for field, id_ in _referred(table)]
         return [f"{owner}.{field}: {id_}" for owner, field, id_ in named if id_ not in self._tables]
 
-    def with_phase(self, target: XcodeTarget, phase: Phase) -> "Project":
+    def with_phase(self, target: XcodeTarget, phase: ScriptPhase) -> "Project":
         """The project with this phase in the target, before its sources are compiled; itself if it is there already.
 
         Raises:
             TargetError: the phase's id is that of something else.
         """
         id_ = hashlib.sha256(f"mobile-export {target.id} {phase.key}".encode()).hexdigest()[:24].upper()
-        project = self._updated(id_, phase) if id_ in self._tables else self._added(id_, phase)
-        listed = project.target(target.name).phases
-        if any(isinstance(item, Text) and item.value == id_ for item in listed.items):
-            return project
-        return project._listed(listed, id_, phase.name)
+        edits = self._updated(id_, phase) if id_ in self._tables else [self._added(id_, phase)]
+        phases = next(each.phases for each in self.targets if each.id == target.id)
+        if not any(isinstance(item, Text) and item.value == id_ for item in phases.items):
+            edits.append(self._listed(phases, id_, phase.name))
+        return self._edited(edits)
 
-    def _object(self, key: str) -> Table:
+    def _object(self, key: str) -> Dictionary:
         value = self._tables.get(key)
         if value is None:
             raise TargetError(f"{self.name}: names an object that it does not have, {key!r}; open and save it in Xcode")
         return value
 
-    def _edited(self, at: int, end: int, text: str) -> "Project":
-        if "\r\n" in self.text:
-            text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-        return Project(self.text[:at] + text + self.text[end:], self.name)
+    def _edited(self, edits: Sequence[_Edit]) -> "Project":
+        """All edits at once; read again, so that what is written can be read."""
+        if not edits:
+            return self
+        text, kept = "", 0
+        for start, end, new in sorted(edits, key=lambda edit: edit.start):
+            if "\r\n" in self.text:
+                new = new.replace("\r\n", "\n").replace("\n", "\r\n")
+            text, kept = text + self.text[kept:start] + new, end
+        return Project(text + self.text[kept:], self.name)
 
-    def _updated(self, id_: str, phase: Phase) -> "Project":
-        project = self
+    def _updated(self, id_: str, phase: ScriptPhase) -> list[_Edit]:
+        table = self._tables[id_]
+        if _string(table, "isa") != _SCRIPT:
+            raise TargetError(f"{self.name}: {id_} is no script phase; remove it")
+        edits = []
         for key, value in phase.fields.items():
-            table = project._object(id_)
-            if _string(table, "isa") != _SCRIPT:
-                raise TargetError(f"{self.name}: {id_} is no script phase; remove it")
             old = table.entries.get(key)
             if old is None:
-                project = project._edited(table.last, table.last, f"\n\t\t\t{key} = {_written(value)};")
+                edits.append(_Edit(table.last, table.last, f"\n\t\t\t{key} = {_written(value)};"))
             elif _plain(old) != value:
-                project = project._edited(old.start, old.end, _written(value))
-        return project
+                edits.append(_Edit(old.start, old.end, _written(value)))
+        return edits
 
-    def _added(self, id_: str, phase: Phase) -> "Project":
+    def _added(self, id_: str, phase: ScriptPhase) -> _Edit:
         rows: Mapping[str, str | tuple[str, ...]] = {
             "isa": _SCRIPT,
             "buildActionMask": "2147483647",
@@ -164,7 +179,7 @@ class Project:
         }
         lines = [f"\t\t\t{key} = {_written(value)};\n" for key, value in _in_order({**rows, **phase.fields})]
         at, before, after = self._place(id_)
-        return self._edited(at, at, f"{before}\t\t{id_} {comment(phase.name)} = {{\n{''.join(lines)}\t\t}};\n{after}")
+        return _Edit(at, at, f"{before}\t\t{id_} {comment(phase.name)} = {{\n{''.join(lines)}\t\t}};\n{after}")
 
     def _place(self, id_: str) -> tuple[int, str, str]:
         """Where Xcode would put a script phase of this id, and what has to stand around it.
@@ -186,17 +201,16 @@ class Project:
             return line, f"\n{begin}", end
         return (line, "", "") if not self.text[line:closing].strip() else (closing, "\n", "\t")
 
-    def _listed(self, phases: Items, id_: str, name: str) -> "Project":
+    def _listed(self, phases: Array, id_: str, name: str) -> _Edit:
         entry = f"{id_} {comment(name)},"
         sources = {key for key, table in self._tables.items() if _string(table, "isa") == "PBXSourcesBuildPhase"}
         compiled = [item for item in phases.items if isinstance(item, Text) and item.value in sources]
         following = next(iter([*compiled, *phases.items]), None)
         if following is None:
-            return self._edited(phases.start, phases.end, _written((id_,), f" {comment(name)}"))
-        blank = len(self.text[: following.start]) - len(self.text[: following.start].rstrip())
-        return self._edited(
-            following.start, following.start, entry + self.text[following.start - blank : following.start]
-        )
+            return _Edit(phases.start, phases.end, _written((id_,), f" {comment(name)}"))
+        before = self.text[phases.start : following.start]
+        blank = before[len(before.rstrip()) :]
+        return _Edit(following.start, following.start, entry + blank)
 
 
 def read_project(folder: Path) -> Project:
@@ -214,7 +228,7 @@ def read_project(folder: Path) -> Project:
         raise TargetError(f"{path}: is no text in UTF-8; open the project in Xcode and save it") from error
 
 
-def _string(table: Table, key: str) -> str:
+def _string(table: Dictionary, key: str) -> str:
     value = table.entries.get(key)
     return value.value if isinstance(value, Text) else ""
 
@@ -222,17 +236,17 @@ def _string(table: Table, key: str) -> str:
 def _plain(value: Value) -> str | tuple[str, ...] | None:
     if isinstance(value, Text):
         return value.value
-    return tuple(_plain_texts(value.items)) if isinstance(value, Items) else None
+    return tuple(_plain_texts(value.items)) if isinstance(value, Array) else None
 
 
 def _plain_texts(values: Sequence[Value]) -> list[str]:
     return [value.value for value in values if isinstance(value, Text)]
 
 
-def _referred(table: Table) -> Iterator[tuple[str, str]]:
+def _referred(table: Dictionary) -> Iterator[tuple[str, str]]:
     for key, value in table.entries.items():
         # A container may name the project itself, a proxy something of another project.
-        if key in _REFERENCES and not isinstance(value, Table):
+        if key in _REFERENCES and not isinstance(value, Dictionary):
             texts = [value.value] if isinstance(value, Text) else _plain_texts(value.items)
             yield from ((key, text) for text in texts)
 

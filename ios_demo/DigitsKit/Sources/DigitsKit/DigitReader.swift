@@ -12,7 +12,7 @@ public struct Reading: Equatable, Sendable {
 
 /// Reads drawn digits with one file of the model.
 public final class DigitReader {
-    /// The generated class: its buffers, its engine and what is known of its file.
+    /// The generated class: its buffers, its session and what is known of its file.
     public let model: Digits
 
     /// Opens a file among the resources of `bundle`.

@@ -13,8 +13,7 @@ final class BoardTests: XCTestCase {
             let vectors = try XCTUnwrap(Bundle.module.url(forResource: variant.rawValue, withExtension: "golden"))
             let model = try Digits(variant, bundle: .module)
             let found = try model.selfTest(vectors: Data(contentsOf: vectors))
-            XCTAssertGreaterThan(found.runs, 0)
-            print("\(variant.rawValue): \(found.runs) golden runs, \(found.differences), \(model.accelerator)")
+            print("\(variant.rawValue): \(found), \(model.accelerator)")
         }
     }
 
@@ -48,7 +47,7 @@ final class BoardTests: XCTestCase {
         var board = try XCTUnwrap(Board(bundle: .main))
         draw([[(50, 10), (50, 90)]], on: &board)
         XCTAssertNil(board.reading)
-        XCTAssertTrue(try XCTUnwrap(board.problem).contains(board.variant.file.name))
+        XCTAssertTrue(try XCTUnwrap(board.problem).contains(board.variant.file))
     }
 
     private func draw(_ strokes: [[(Float, Float)]], on board: inout Board) {

@@ -9,6 +9,9 @@ import groovy.json.JsonSlurper
 import groovy.transform.CompileDynamic
 import groovy.transform.CompileStatic
 import java.math.MathContext
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
+import java.nio.charset.StandardCharsets
 import java.nio.file.Files
 import java.nio.file.NoSuchFileException
 import java.nio.file.StandardCopyOption
@@ -18,6 +21,7 @@ import java.util.regex.Matcher
 import java.util.regex.Pattern
 import java.util.zip.ZipEntry
 import java.util.zip.ZipFile
+import javax.net.ssl.SSLException
 
 /** What the app's build says. */
 class MobileExportExtension {
@@ -27,7 +31,6 @@ class MobileExportExtension {
     List<String> targets = []
     Map<String, List<String>> flavors = [:]
     String gate = 'closed'
-    List<String> debugBuildTypes = ['debug']
 }
 
 /** Brings models, generated code and golden vectors to where the variant takes them from. */
@@ -43,19 +46,20 @@ abstract class ExportModels extends DefaultTask {
 /** Verifies and copies or fetches what a lock names; runs nothing. */
 @CacheableTask
 class ExportLockedModels extends ExportModels {
-    @InputFile @PathSensitive(PathSensitivity.NONE) File lock
+    /** May be missing: what to do then, the task says better than Gradle. */
+    @InputFiles @PathSensitive(PathSensitivity.NONE) File lock
+    @Internal File downloads
 
-    private ModelLock read() { new ModelLock(lock.getText('UTF-8'), lock.path) }
-
+    /** The locked files, as far as they lie in folders here. */
     @InputFiles @PathSensitive(PathSensitivity.NONE) List<File> getLocal() {
-        lock.file ? LockedModels.local(lock, read().chosen(targets)) : []
+        lock.file ? LockedModels.local(lock, lock.getText('UTF-8'), targets) : []
     }
 
     @TaskAction
     void export() {
         def offline = project.gradle.startParameter.offline
-        new LockedModels(lock, new File(temporaryDir, 'downloads'), offline, { logger.lifecycle(it) } as Consumer)
-            .place(read().chosen(targets), folders())
+        def shared = new Downloads(downloads, offline, { logger.lifecycle(it) } as Consumer)
+        new LockedModels(lock, shared).place(targets, folders())
     }
 }
 
@@ -87,7 +91,7 @@ class ListModelInputs extends DefaultTask {
     @TaskAction
     void list() {
         files.setText(answer(['build', '--print-inputs'] + targetFiles*.path), 'UTF-8')
-        tools.setText(answer(['--version']) + answer(['doctor', '--format', 'json']), 'UTF-8')
+        tools.setText(answer(['doctor', '--format', 'json']), 'UTF-8')
     }
 
     private String answer(List<String> arguments) { Exporter.run(project, executable, arguments) }
@@ -104,8 +108,9 @@ class ExportBuiltModels extends ExportModels {
 
     /** Everything that the targets read, themselves included: known when ListModelInputs has run. */
     @InputFiles @PathSensitive(PathSensitivity.RELATIVE) List<File> getSources() {
-        inventory.file ? inventory.readLines('UTF-8').collect { project.file(it) } : []
+        inventory.file ? ModelSettings.files(inventory, project.projectDir) : []
     }
+    @InputFiles @PathSensitive(PathSensitivity.ABSOLUTE) List<File> getNamesakes() { ModelSettings.namesakes(sources) }
     @Internal File inventory
 
     @TaskAction
@@ -169,6 +174,7 @@ def register = { String name, List<String> chosen, boolean debugging ->
         return tasks.create("export${name.capitalize()}Models", ExportLockedModels) {
             placed(it, name, chosen)
             lock = settings.lock
+            downloads = project.file("$buildDir/mobile_export/downloads")
         }
     ModelSettings.mustName(chosen, name)
     def listing = tasks.create("list${name.capitalize()}ModelInputs", ListModelInputs) {
@@ -193,8 +199,7 @@ def register = { String name, List<String> chosen, boolean debugging ->
 def android = { boolean application, variants ->
     project.android.aaptOptions.noCompress(*modelSuffixes)
     variants.all { variant ->
-        def debugging = variant.buildType.name in settings.debugBuildTypes
-        def task = register(variant.name, targetsOf(variant.productFlavors*.name), debugging)
+        def task = register(variant.name, targetsOf(variant.productFlavors*.name), variant.buildType.debuggable)
         project.android.sourceSets.getByName(variant.name).assets.srcDir(task.assets)
         variant.mergeAssets.dependsOn(task)
         variant.registerJavaGeneratingTask(task, task.kotlin)

@@ -1,4 +1,4 @@
-// Brings locked model files and their generated Swift into a target of this package. `mobile-export xcode --package`
+// Brings locked model files and their generated Swift into a target of this package. `mobile-export swiftpm --write`
 // wrote this file and overwrites it.
 //
 // The target says what it takes in a file `mobile-export.conf` in its folder; paths are relative to that folder:
@@ -86,7 +86,8 @@ private struct LockedFile {
     let place: URL?
 }
 
-/// The files of a target, as far as a plugin has to know them: the script is who checks the lock.
+/// The files of a target, as far as a plugin has to know them to declare inputs and outputs. Nothing is checked here:
+/// the script reads the lock itself, and refuses what is no lock, before any file is made.
 private func lockedFiles(_ lock: URL, target: String) throws -> [LockedFile] {
     var files: [LockedFile] = []
     var folders: [String] = []

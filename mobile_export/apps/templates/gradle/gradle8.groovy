@@ -16,7 +16,7 @@
 //         mode = 'build'                                             // converts
 //         executable = file('../.venv/bin/mobile-export')            // never looked for on PATH
 //         targets = ['../targets/android.toml']                      // target files
-//         gate = 'warn'                                              // debug builds may take what missed a limit
+//         gate = 'warn'                                              // debuggable builds may take what missed a limit
 //     }
 //
 // Its tests execute it on Gradle 8.8, with the configuration cache, and what it says to the Android plugin on a
@@ -27,6 +27,9 @@ import groovy.json.JsonSlurper
 import groovy.transform.CompileDynamic
 import groovy.transform.CompileStatic
 import java.math.MathContext
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
+import java.nio.charset.StandardCharsets
 import java.nio.file.Files
 import java.nio.file.NoSuchFileException
 import java.nio.file.StandardCopyOption
@@ -37,6 +40,7 @@ import java.util.regex.Pattern
 import java.util.zip.ZipEntry
 import java.util.zip.ZipFile
 import javax.inject.Inject
+import javax.net.ssl.SSLException
 
 /** What the app's build says. */
 abstract class MobileExportExtension {
@@ -46,8 +50,6 @@ abstract class MobileExportExtension {
     abstract ListProperty<String> getTargets()
     abstract MapProperty<String, List<String>> getFlavors()
     abstract Property<String> getGate()
-    /** Build types whose builds may take models that missed a limit. */
-    abstract ListProperty<String> getDebugBuildTypes()
 }
 
 /** Brings models, generated code and golden vectors to where the variant takes them from. */
@@ -67,18 +69,19 @@ abstract class ExportModels extends DefaultTask {
 @CompileStatic
 @CacheableTask
 abstract class ExportLockedModels extends ExportModels {
-    @InputFile @PathSensitive(PathSensitivity.NONE) abstract RegularFileProperty getLock()
+    /** May be missing: what to do then, the task says better than Gradle. */
+    @InputFiles @PathSensitive(PathSensitivity.NONE) abstract RegularFileProperty getLock()
     @Input abstract ListProperty<String> getTargets()
     /** The locked files, as far as they lie in folders here. */
     @InputFiles @PathSensitive(PathSensitivity.NONE) abstract ConfigurableFileCollection getLocal()
+    @Internal abstract DirectoryProperty getDownloads()
     @Internal abstract Property<Boolean> getOffline()
 
     @TaskAction
     void export() {
-        File file = lock.get().asFile
-        List<LockedTarget> chosen = new ModelLock(file.getText('UTF-8'), file.path).chosen(targets.get())
         Consumer<String> log = { String line -> logger.lifecycle(line) }
-        new LockedModels(file, new File(temporaryDir, 'downloads'), offline.get(), log).place(chosen, folders())
+        Downloads shared = new Downloads(downloads.get().asFile, offline.get(), log)
+        new LockedModels(lock.get().asFile, shared).place(targets.get(), folders())
     }
 }
 
@@ -95,7 +98,7 @@ abstract class ListModelInputs extends DefaultTask {
     @TaskAction
     void list() {
         files.get().asFile.setText(answer(['build', '--print-inputs'] + targets.get()*.path), 'UTF-8')
-        tools.get().asFile.setText(answer(['--version']) + answer(['doctor', '--format', 'json']), 'UTF-8')
+        tools.get().asFile.setText(answer(['doctor', '--format', 'json']), 'UTF-8')
     }
 
     private String answer(List<String> arguments) {
@@ -112,6 +115,7 @@ abstract class ExportBuiltModels extends ExportModels {
     @Internal abstract ListProperty<File> getTargetFiles()
     /** Everything that the targets read, themselves included: known when ListModelInputs has run. */
     @InputFiles @PathSensitive(PathSensitivity.RELATIVE) abstract ConfigurableFileCollection getSources()
+    @InputFiles @PathSensitive(PathSensitivity.ABSOLUTE) abstract ConfigurableFileCollection getNamesakes()
     /** Versions of the exporter, of the converters and of Python. */
     @InputFile @PathSensitive(PathSensitivity.NONE) abstract RegularFileProperty getTools()
     @Input abstract Property<String> getGate()
@@ -198,7 +202,6 @@ settings.lock.convention(layout.projectDirectory.file(property('lock').orElse(lo
 settings.executable.convention(layout.projectDirectory.file(property('executable')))
 settings.targets.convention(listed(property('targets')).orElse([]))
 settings.gate.convention(property('gate').orElse('closed'))
-settings.debugBuildTypes.convention(['debug'])
 
 def targetsOf = { List<String> flavorNames ->
     def own = flavorNames.collectMany { name ->
@@ -224,10 +227,11 @@ def register = { String name, List<String> chosen, boolean debug ->
             placed(task, name)
             task.lock.set(settings.lock)
             task.targets.set(chosen)
+            task.downloads.set(layout.buildDirectory.dir('mobile_export/downloads'))
             task.offline.set(offline)
             def file = settings.lock.get().asFile
             task.local.from(providers.fileContents(settings.lock).asText.map { text ->
-                LockedModels.local(file, new ModelLock(text, file.path).chosen(chosen))
+                LockedModels.local(file, text, chosen)
             }.orElse([]))
         }
     }
@@ -244,18 +248,24 @@ def register = { String name, List<String> chosen, boolean debug ->
         task.executable.set(settings.executable)
         task.targets.set(chosen)
         task.targetFiles.set(targetFiles)
-        task.sources.from(listing.flatMap { it.files }.map { it.asFile.readLines('UTF-8') })
+        def here = projectDir
+        def sources = listing.flatMap { it.files }.map { ModelSettings.files(it.asFile, here) }
+        task.sources.from(sources)
+        task.namesakes.from(sources.map { ModelSettings.namesakes(it) })
         task.tools.set(listing.flatMap { it.tools })
         task.gate.set(settings.gate)
         task.debug.set(debug)
     }
 }
 
+// The Android plugin 8.3 and later tell it of a variant; of one that is not told, it is not so.
+def debuggable = { variant -> variant.hasProperty('debuggable') && variant.debuggable }
+
 def android = { boolean application ->
     androidComponents.finalizeDsl { dsl -> dsl.androidResources.noCompress.addAll(suffixes) }
     androidComponents.onVariants(androidComponents.selector().all()) { variant ->
         def flavorNames = variant.productFlavors.collect { it.second }
-        def task = register(variant.name, targetsOf(flavorNames), variant.buildType in settings.debugBuildTypes.get())
+        def task = register(variant.name, targetsOf(flavorNames), debuggable(variant))
         variant.sources.assets?.addGeneratedSourceDirectory(task) { it.assets }
         (variant.sources.kotlin ?: variant.sources.java)?.addGeneratedSourceDirectory(task) { it.kotlin }
         def vectors = tasks.register("take${variant.name.capitalize()}GoldenVectors", TakeGoldenVectors) {
