@@ -23,19 +23,21 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 unit: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "not e2e"
+	$(BIN)/python -m pytest -q -m "not e2e" --numprocesses auto
 
 e2e: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m e2e
 
 # What the two example apps have in the repository, made anew: after a change of what is generated.
 apps: demo
-	cd android_demo && ../$(BIN)/mobile-export lock ../out/android --copy-to models
+	cd android_demo && ../$(BIN)/mobile-export build ../targets/android_demo.toml --out ../out
+	cd android_demo && ../$(BIN)/mobile-export lock ../out/android_demo --copy-to models
 	cd android_demo && ../$(BIN)/mobile-export gradle app --write
-	cd ios_demo && ../$(BIN)/mobile-export lock ../out/ios --copy-to models
-	cd ios_demo && ../$(BIN)/mobile-export pack ../out/ios --to DigitsKit/Sources/CDigitsModel --shim
+	cd ios_demo && ../$(BIN)/mobile-export build ../targets/ios_demo.toml --out ../out
+	cd ios_demo && ../$(BIN)/mobile-export lock ../out/ios_demo --copy-to models
+	cd ios_demo && ../$(BIN)/mobile-export pack ../out/ios_demo --to DigitsKit/Sources/CDigitsModel --shim
 	cd ios_demo && ../$(BIN)/mobile-export xcode --write
-	cd ios_demo && ../$(BIN)/mobile-export xcode --package DigitsKit --write
+	cd ios_demo && ../$(BIN)/mobile-export swiftpm DigitsKit --write
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

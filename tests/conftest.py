@@ -9,6 +9,9 @@ import pytest
 
 from tests.toolchains import NOT_RUN
 
+COUNTED: Counter[tuple[str, str]] = Counter()
+"""What other processes of a run counted."""
+
 
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory) -> Iterator[None]:
@@ -44,14 +47,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{count} x {why.split(NOT_RUN)[1]}")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes of a run hands in what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["originals"] = [[*case, count] for case, count in _tally().items()]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take in what such a process counted."""
+    for transforms, kind, count in getattr(node, "workeroutput", {}).get("originals", []):
+        COUNTED[transforms, kind] += count
+
+
+def _tally() -> Counter[tuple[str, str]]:
+    """Cases that were held against the original tools in this process, by transforms and kind."""
+    return getattr(sys.modules.get("tests.graph_transform_tool.harness"), "TALLY", Counter())
+
+
 def _summarize_originals(terminalreporter: pytest.TerminalReporter) -> None:
-    harness = sys.modules.get("tests.graph_transform_tool.harness")
-    tally = getattr(harness, "TALLY", {})
+    tally = COUNTED + _tally()
     if tally:
         terminalreporter.section("beside the original tools")
     for transforms in sorted({transforms for transforms, _ in tally}):
-        counts = ", ".join(f"{tally[transforms, kind]} {kind}" for kind in harness.KINDS if tally[transforms, kind])
-        terminalreporter.write_line(f"{transforms}: {counts}")
+        kinds = sorted(kind for other, kind in tally if other == transforms)
+        terminalreporter.write_line(f"{transforms}: {', '.join(f'{tally[transforms, kind]} {kind}' for kind in kinds)}")
 
 
 @pytest.fixture(scope="session")

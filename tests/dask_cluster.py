@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mobile_export import keys
+from mobile_export import environment, keys
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def dask_cluster(workers: int = 2) -> Iterator[tuple[str, Any]]:
     with distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster:
         if workers:
             with distributed.Client(cluster, set_as_default=False) as client:
-                keys.code_version.cache_clear()  # all look at our code at once, whoever is editing it
+                environment.code_version.cache_clear()  # all look at our code at once, whoever is editing it
                 keys.versions([])
                 client.run(keys.versions, [])
         yield cluster.scheduler_address.replace("tcp://", "dask://"), cluster

@@ -11,42 +11,20 @@ place=$(cd "$1" && pwd)/gradle
 fail() { echo "gradle: $1" >&2; exit 1; }
 for tool in apt-get dpkg-deb tar python3; do command -v "$tool" >/dev/null || fail "needs $tool"; done
 
-part=$place.part
-rm -rf "$place" "$part"
-mkdir -p "$part"/apt/{state/lists/partial,cache/archives/partial,debs} "$part"/{root,sdk/platforms,sdk/build-tools}
-root=$part/root
+. "$(dirname "$0")/lib/debian.sh"
 
-# Packages are resolved as if nothing were installed. dx and android.jar are in Debian 11 alone.
-touch "$part/apt/status"
-for suite in bookworm bullseye; do
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main"
-done >"$part/apt/sources.list"
-cat >"$part/apt/apt.conf" <<CONF
-Dir::State "$part/apt/state";
-Dir::State::status "$part/apt/status";
-Dir::Cache "$part/apt/cache";
-Dir::Etc::sourcelist "$part/apt/sources.list";
-Dir::Etc::sourceparts "-";
-Debug::NoLocking "1";
-Acquire::Languages "none";
-Acquire::Retries "3";
-APT::Install-Recommends "0";
-APT::Default-Release "bookworm";
-APT::Sandbox::User "";
-CONF
-export APT_CONFIG=$part/apt/apt.conf
-apt-get -qq update || fail "Debian's package lists cannot be had"
-wanted=$(apt-get -s install gradle libgradle-android-plugin-java libjaxb-java openjdk-17-jdk-headless \
-    aapt aidl zipalign apksigner dalvik-exchange android-sdk-platform-23 android-sdk-build-tools-common |
-    awk '/^Inst/ {print $2}') || fail "Debian's packages do not fit together"
+part=$place.part root=$place.part/root
+rm -rf "$place" "$part"
+mkdir -p "$root" "$part"/sdk/{platforms,build-tools}
+
+# dx and android.jar are in Debian 11 alone.
+debian_lists "$part" bookworm bullseye || fail "Debian's package lists cannot be had"
+wanted=$(debian_needs gradle libgradle-android-plugin-java libjaxb-java openjdk-17-jdk-headless aapt aidl zipalign \
+    apksigner dalvik-exchange android-sdk-platform-23 android-sdk-build-tools-common) || fail "Debian's packages do not fit together"
 # What is left out, C libraries and a desktop, is there already or not used.
 needed='-(java|jni)$|^(android|openjdk|gradle|groovy|aapt|aidl|zipalign|apksigner|dalvik|ant|bnd|ivy|junit4|testng)'
-wanted=$(grep -E -- "$needed|^(p7zip-full|libprotobuf-lite|libzopfli|libexpat|libpng)" <<<"$wanted")
-(cd "$part/apt/debs" && xargs apt-get -qq download <<<"$wanted") || fail "Debian's packages cannot be had"
-export root
-find "$part/apt/debs" -name '*.deb' -print0 | xargs -0 -P "$(nproc)" -I{} \
-    sh -c 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$root" --exclude=./usr/share/doc --exclude=./usr/share/man' - {}
-rm -rf "$part/apt"
+grep -E -- "$needed|^(p7zip-full|libprotobuf-lite|libzopfli|libexpat|libpng)" <<<"$wanted" |
+    debian_unpack "$part" "$root" --exclude=./usr/share/{doc,man} || fail "Debian's packages cannot be had"
 
 # Links to /etc and the like point into the root.
 find "$root" -type l -lname '/*' | while read -r link; do

@@ -11,49 +11,24 @@ fail() { echo "swift: $1" >&2; exit 1; }
 for tool in apt-get dpkg-deb tar chroot unshare; do command -v "$tool" >/dev/null || fail "needs $tool"; done
 [ "$(dpkg --print-architecture)" = amd64 ] || fail "is taken for amd64 alone"
 
-part=$place.part
+. "$(dirname "$0")/lib/debian.sh"
+
+part=$place.part root=$place.part/root
 rm -rf "$place" "$part"
-mkdir -p "$part"/apt/{state/lists/partial,cache/archives/partial,debs} "$part/root"
-root=$part/root
+mkdir -p "$root"
 
-# Packages are resolved as if nothing were installed.
-touch "$part/apt/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
-    >"$part/apt/sources.list"
-cat >"$part/apt/apt.conf" <<CONF
-Dir::State "$part/apt/state";
-Dir::State::status "$part/apt/status";
-Dir::Cache "$part/apt/cache";
-Dir::Etc::sourcelist "$part/apt/sources.list";
-Dir::Etc::sourceparts "-";
-Debug::NoLocking "1";
-Acquire::Languages "none";
-Acquire::Retries "3";
-APT::Install-Recommends "0";
-APT::Sandbox::User "";
-CONF
-export APT_CONFIG=$part/apt/apt.conf
-apt-get -qq update || fail "Debian's package lists cannot be had"
-wanted=$(apt-get -s install swiftlang libc6-dev libstdc++-14-dev git bash coreutils |
-    awk '/^Inst/ {print $2}') || fail "Debian's packages do not fit together"
+debian_lists "$part" trixie || fail "Debian's package lists cannot be had"
+wanted=$(debian_needs swiftlang libc6-dev libstdc++-14-dev git bash coreutils) || fail "Debian's packages do not fit together"
 # Of git only the program is run. The headers' own dependencies are the runtime as Debian builds it, which is not used.
-needed=$(printf '%s\n' $wanted | grep -vE '^(perl.*|libperl.*|git-man|liberror-perl|debconf|libdb5.*|libgdbm.*|gcc-1.*|cpp.*)$')
-(cd "$part/apt/debs" && apt-get -qq download $needed libonnxruntime-dev) || fail "Debian's packages cannot be had"
-
+wanted=$(grep -vE '^(perl.*|libperl.*|git-man|liberror-perl|debconf|libdb5.*|libgdbm.*|gcc-1.*|cpp.*)$' <<<"$wanted")
 # Without the debugger, editors' servers, static libraries, other processors and documentation: a third of the size.
-unused=()
-for path in share/doc share/man share/locale share/perl 'libexec/swift/bin/lldb*' 'libexec/swift/bin/clangd' \
-    'libexec/swift/bin/sourcekit-lsp' 'libexec/swift/bin/docc' 'libexec/swift/bin/swift-format' \
-    'libexec/swift/lib/liblldb*' 'libexec/swift/lib/libsourcekitd*' 'libexec/swift/lib/libLTO*' \
-    'libexec/swift/lib/swift_static' 'libexec/swift/lib/swift/embedded' 'libexec/swift/lib/swift/FrameworkABIBaseline'; do
-    unused+=("--exclude=./usr/$path")
-done
-for package in "$part"/apt/debs/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --no-same-owner "${unused[@]}" || fail "$package cannot be unpacked"
-done
-rm -rf "$part/apt"
+unused=(--exclude=./usr/{share/{doc,man,locale,perl},libexec/swift/bin/{'lldb*',clangd,sourcekit-lsp,docc,swift-format}}
+    --exclude=./usr/libexec/swift/lib/{'liblldb*','libsourcekitd*','libLTO*',swift_static,swift/embedded,swift/FrameworkABIBaseline})
+debian_unpack "$part" "$root" "${unused[@]}" <<<"$wanted libonnxruntime-dev" || fail "Debian's packages cannot be had"
 mkdir -p "$root"/{dev,proc,tmp}
-[ -e "$root/usr/bin/sh" ] || ln -s bash "$root/usr/bin/sh"  # plugins run /bin/sh
+# Plugins run /bin/sh, and it awk. (Packages that are only unpacked make no alternatives.)
+[ -e "$root/usr/bin/sh" ] || ln -s bash "$root/usr/bin/sh"
+[ -e "$root/usr/bin/awk" ] || ln -s mawk "$root/usr/bin/awk"
 
 cat >"$part/run" <<'RUN'
 #!/usr/bin/env bash

@@ -11,7 +11,7 @@ android {
 
     defaultConfig {
         applicationId = "com.example.digits.demo"
-        minSdk = 23
+        minSdk = 26
         targetSdk = 36
         versionCode = 1
         versionName = "1.0"

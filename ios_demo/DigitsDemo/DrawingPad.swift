@@ -4,7 +4,8 @@ import SwiftUI
 /// A square to draw on with a finger; what is drawn is the board's.
 struct DrawingPad: View {
     @Binding var board: Board
-    @State private var isDrawing = false
+    /// Where the stroke began that is being drawn; a drag that the system cancels has no end of its own.
+    @State private var began: CGPoint?
 
     var body: some View {
         Canvas { context, size in
@@ -23,14 +24,14 @@ struct DrawingPad: View {
             DragGesture(minimumDistance: 0)
                 .onChanged { drag in
                     let point = Point(x: Float(drag.location.x), y: Float(drag.location.y))
-                    if isDrawing {
+                    if drag.startLocation == began {
                         board.move(to: point)
                     } else {
-                        isDrawing = true
+                        began = drag.startLocation
                         board.begin(at: point)
                     }
                 }
-                .onEnded { _ in isDrawing = false }
+                .onEnded { _ in began = nil }
         )
         .accessibilityLabel("Drawing area")
     }

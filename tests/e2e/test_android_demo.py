@@ -81,12 +81,12 @@ def test_packages_are_what_the_lock_says(exported):
         models = {Path(name).stem for name in app.namelist()}
     with zipfile.ZipFile(exported / "outputs/apk/packageDebugAndroidTest/app.apk") as tests:
         vectors = {Path(name).stem for name in tests.namelist()}
-    assert {"digits_int8", "digits_onnx"} <= vectors <= models
+    assert vectors == models == {"digits_app_int8", "digits_app_onnx", "digits_app_onnx_int8"}
 
 
 def test_what_is_drawn_is_recognized(exported, classes):
     kotlin = toolchain("kotlin")
-    model = next((exported / "generated" / "assets").rglob("digits_onnx.onnx"))
+    model = next((exported / "generated" / "assets").rglob("digits_app_onnx.onnx"))
     path = _joined([classes, kotlin / "stdlib.jar", kotlin / "onnxruntime.jar"])
     drawings = "\n".join("\t".join(" ".join(f"{each:.3f}" for each in stroke) for stroke in digit) for digit in DIGITS)
     answer = _run([_java("java"), "-cp", path, "RecognizeKt", model], drawings)

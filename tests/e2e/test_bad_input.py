@@ -244,7 +244,7 @@ def test_a_file_that_was_tampered_with_fails_verify(copy, mobile_export) -> None
     (copy / "out/android/assets/stray.bin").write_bytes(b"stray")
     ran = mobile_export("verify", copy / "out")
     assert ran.code == 1
-    assert "digits_float16.tflite is not the file that was published" in ran.out
+    assert "digits_float16.tflite: is not the file that was published" in ran.out
     assert "stray.bin: is not in the manifest" in ran.out
 
 

@@ -3,20 +3,23 @@
 The Android plugins 8 and 9 are in Google's Maven repository alone: there a stand-in with their signatures is applied.
 """
 
+import re
 import shutil
-import threading
+import sys
 import zipfile
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from mobile_export.errors import TargetError
+from mobile_export.locking.lock import read_lock
 from tests.e2e.gradle.projects import GRADLES, Project, compile_stand_in, path_without_python
+from tests.file_server import breaks_after, file_server, says
 from tests.toolchains import toolchain
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).parent / "gradle"
+LOCKS = Path(__file__).parent.parent / "locking" / "locks"
 
 ANDROID = {
     "assets/models/android/digits.tflite": bytes(range(256)) * 40,
@@ -25,6 +28,8 @@ ANDROID = {
     "swift/Digits.swift": b"struct Digits {}\n",
 }
 MODEL = "models/android/digits.tflite"
+EXPORTER = Path(sys.executable).parent / "mobile-export"
+NOT_DEBUGGABLE = "so it is for builds alone that the Android plugin calls debuggable"
 
 
 @pytest.fixture(scope="session")
@@ -88,67 +93,105 @@ def test_a_wrong_hash_fails_and_says_where(project):
     assert "has the hash" in wrong.log and "Exception" not in wrong.log.replace("with an exception", "")
 
 
-def test_what_a_lock_may_not_say(make):
-    project = make("4.4")
-    project.apply()
-    lines = {
-        "mobile-export-lock 2\n": "mobile-export.lock:1: is no lock, or a newer one",
-        "mobile-export-lock 1\ntarget a\nfile 00 1 assets/a\n": "mobile-export.lock:3: is no line of a lock",
-        f"mobile-export-lock 1\ntarget a\nfile {'0' * 64} 1 assets/../a\n": ":3: assets/../a is no path of a lock",
-        "mobile-export-lock 1\n": "has no target",
-        "mobile-export-lock 1\ntarget a\ntarget b\n": "has the targets a, b; name those of this app",
+READ_ALL = """
+file('locks').eachFile {
+    try {
+        println "LOCK ${it.name}: read, of ${ModelLock.of(it).targets*.name.sort().join(' ')}"
+    } catch (GradleException refused) {
+        println "LOCK ${it.name}: refused, ${refused.message - it.path}"
     }
-    for text, message in lines.items():
-        project.write("mobile-export.lock", text)
-        ran = project.run("exportMainModels")
-        assert ran.code == 1
-        assert message in ran.log
+}
+"""
 
 
-class _Server(BaseHTTPRequestHandler):
-    """Serves a folder, from where a Range begins; `cut` bytes of the first answer are all that is sent."""
+def test_locks_are_read_and_refused_as_the_exporter_does_it(project):
+    locks = sorted(LOCKS.glob("*.lock"))
+    odd = {  # what cannot be a line of a lock that stands in a repository
+        "empty.lock": b"",
+        "latin1.lock": b"mobile-export-lock 1\n# \xe9\n",
+        "of_another_version.lock": b"mobile-export-lock 2\n",
+        "with_a_mark.lock": b"\xef\xbb\xbfmobile-export-lock 1\n",
+        "of_targets_that_come_to_nothing.lock": b"mobile-export-lock 1\ntarget a\nfrom models\n",
+    }
+    for name, content in [*((lock.name, lock.read_bytes()) for lock in locks), *odd.items()]:
+        project.write(f"locks/{name}", content)
+    script = project.folder / project.gradle.script.name
+    script.write_text(script.read_text() + READ_ALL)
+    ran = project.run("help")
+    assert ran.code == 0, ran.log
+    said = dict(re.findall(r"^LOCK (.*?): (.*)$", ran.log, re.MULTILINE))
+    assert said.keys() == {lock.name for lock in locks} | odd.keys()
+    assert {name: text.split(":")[:2] for name, text in said.items()} == {
+        name: expected(project.folder / "locks" / name).split(":")[:2] for name in said
+    }
 
-    asked: list[str | None]
 
-    def __init__(self, *args, folder: Path, asked: list, cut: int) -> None:
-        self.folder, self.asked, self.cut = folder, asked, cut
-        super().__init__(*args)
-
-    def do_GET(self) -> None:
-        content = (self.folder / self.path.lstrip("/")).read_bytes()
-        begins = self.headers.get("Range")
-        start = int(begins.removeprefix("bytes=").rstrip("-")) if begins else 0
-        first = not self.asked
-        self.asked.append(begins)
-        self.send_response(206 if begins else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        self.wfile.write(content[start : self.cut if first else None])
-
-    def log_message(self, *_) -> None: ...
+def expected(lock: Path) -> str:
+    """What the exporter's own reader says of a lock, without its words."""
+    try:
+        return f"read, of {' '.join(target.name for target in read_lock(lock).targets)}"
+    except TargetError as error:
+        return "refused, " + str(error).removeprefix(str(lock))
 
 
-def test_urls_are_fetched_hashed_and_resumed(project):
-    model = {f"assets/{MODEL}": ANDROID[f"assets/{MODEL}"]}
-    asked: list[str | None] = []
-    handler = partial(_Server, folder=project.folder / "models", asked=asked, cut=1000)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        project.lock(f"http://127.0.0.1:{server.server_port}", android=model)
+def test_what_is_wrong_with_a_lock_is_one_message(project):
+    missing = project.run("exportMainModels")
+    assert missing.code == 1
+    assert "mobile-export.lock: is not there; mobile-export lock writes it" in missing.log
+    project.lock(a=ANDROID, b=ANDROID)
+    assert "has the targets a, b; name those of this app" in project.run("exportMainModels").log
+    lines = (project.folder / "mobile-export.lock").read_text().replace("target b", "target a")
+    project.write("mobile-export.lock", lines)
+    twice = project.run("exportMainModels")
+    assert twice.code == 1
+    assert re.search(r"> .*/mobile-export.lock:\d+: target a stands here twice; lock it again\n\n", twice.log)
+    assert twice.log.count("stands here twice") == 1 and "Caused by" not in twice.log
+
+
+def test_urls_are_fetched_once_and_go_on_where_they_broke_off(project):
+    path = f"assets/{MODEL}"
+    with file_server() as server, file_server() as moved:
+        server.files[f"/{path}"] = moved.files["/elsewhere"] = ANDROID[path]
+        project.lock(server.url, android={path: ANDROID[path]})
         assert "Gradle is offline" in project.run("exportMainModels").log
-        cut = project.run("exportMainModels", offline=False)
-        assert cut.code == 1, cut.log
-        resumed = project.run("exportMainModels", offline=False)
-        assert resumed.code == 0, resumed.log
-        assert asked == [None, "bytes=1000-"]
-        assert "from byte 1000 on" in resumed.log
-        assert project.files("assets") == {MODEL: model[f"assets/{MODEL}"]}
+        server.answers = [
+            breaks_after(1000),
+            says(503, Retry_After="0"),
+            says(206, b"wrong", Content_Range="bytes 7-11/10240"),
+            says(302, Location=f"{moved.url}/elsewhere"),
+        ]
+        ran = project.run("exportMainModels", offline=False)
+        assert ran.code == 0, ran.log
+        assert [begin for _, begin in server.asked] == [None, "bytes=1000-", "bytes=1000-", None]
+        assert project.files("assets") == {MODEL: ANDROID[path]}
+        # Another variant, or the same one again, takes what was fetched.
+        shutil.rmtree(project.folder / "build" / "generated")
+        assert project.run("exportMainModels").code == 0
+        assert len(server.asked) == 4 and len(moved.asked) == 1
 
-        project.write(f"models/assets/{MODEL}", bytes(256 * 40))
-        wrong = project.run("clean", "exportMainModels", offline=False)
-        assert wrong.code == 1
-        assert "has the hash" in wrong.log
-        server.shutdown()
+
+def test_what_servers_send_instead_is_refused(project):
+    path = f"assets/{MODEL}"
+    refused = {
+        "has the hash": [says(200, bytes(256 * 40))],
+        "the server has 5 bytes, where the lock says 10240": [says(200, b"short")],
+        "the server answers 404": [says(404)],
+        "the server redirects more than 5 times": [says(302, Location="/round")] * 6,
+        "the server redirects to file:/etc/passwd, which is not as safe": [says(302, Location="file:///etc/passwd")],
+        "ended after 1000 of 10240 bytes; tried 5 times": [
+            breaks_after(1000, of=lambda handler, _: says(200, ANDROID[path])(handler, b"")),
+            *[says(206, Content_Range="bytes 1000-10239/10240", Content_Length="0")] * 4,
+        ],
+    }
+    with file_server() as server:
+        server.answers = [answer for answers in refused.values() for answer in answers]
+        project.lock(*(f"{server.url}/{number}" for number, _ in enumerate(refused)), android={path: ANDROID[path]})
+        ran = project.run("exportMainModels", offline=False)
+    assert ran.code == 1
+    for number, problem in enumerate(refused):
+        assert re.search(rf"^ +(http://\S+/{number}/\S+:? )?{problem}", ran.log, re.MULTILINE), problem
+    assert not project.files("assets") and not server.answers
+    assert "Exception" not in ran.log.replace("with an exception", "")
 
 
 TINY = """
@@ -179,7 +222,7 @@ def converting(example, make):
         for file in (example / "examples" / "digits" / "model").iterdir():
             made.write(f"model/{file.name}", file.read_bytes())
         made.write("tiny.toml", TINY.format(source="model/model.ckpt", limits=limits))
-        executable = shutil.which("mobile-export")
+        executable = EXPORTER
         made.apply(f"mode = 'build'; executable = file('{executable}'); targets = ['tiny.toml']; {settings}")
         return made
 
@@ -210,6 +253,51 @@ def test_a_build_converts_with_the_configuration_cache(converting):
     damaged = project.run("exportMainModels")
     assert damaged.code == 1
     assert "(exit code 3)" in damaged.log
+
+
+# Says that the target reads two files of one name, and publishes nothing.
+WHATEVER_IS_IN_DATA = """#!/bin/sh
+case "$*" in
+    *print-inputs*) find tiny.toml data -type f | sort ;;
+    doctor*) echo '{}' ;;
+    *) echo '[{"target": "tiny", "folder": "/nowhere", "manifest": {}}]' ;;
+esac
+"""
+TWO_OF_ONE_NAME = """#!/bin/sh
+case "$*" in
+    *print-inputs*) printf '%s\\n' "$PWD/tiny.toml" "$PWD/a/labels.txt" "$PWD/b/labels.txt" ;;
+    doctor*) echo '{}' ;;
+    *) echo '[{"target": "tiny", "folder": "/nowhere", "manifest": {}}]' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("version", GRADLES)
+def test_sources_of_one_name_may_not_change_places(make, version):
+    project = make(version)
+    project.write("exporter", TWO_OF_ONE_NAME).chmod(0o755)
+    project.apply("mode = 'build'; targets = ['tiny.toml']; executable = file('exporter')")
+    for path, content in [("tiny.toml", ""), ("a/labels.txt", "cat\ndog\n"), ("b/labels.txt", "dog\ncat\n")]:
+        project.write(path, content)
+    assert project.run("exportMainModels").task("exportMainModels") == ""
+    assert project.run("exportMainModels").task("exportMainModels") == "UP-TO-DATE"
+    project.write("a/labels.txt", "dog\ncat\n")
+    project.write("b/labels.txt", "cat\ndog\n")
+    assert project.run("exportMainModels").task("exportMainModels") == ""
+
+
+@pytest.mark.parametrize("version", GRADLES)
+def test_a_source_that_moves_is_another_one(make, version):
+    project = make(version)
+    project.write("exporter", WHATEVER_IS_IN_DATA).chmod(0o755)
+    project.apply("mode = 'build'; targets = ['tiny.toml']; executable = file('exporter')")
+    project.write("tiny.toml", "")
+    cat = project.write("data/cat/1.png", "an image")
+    assert project.run("exportMainModels").task("exportMainModels") == ""
+    assert project.run("exportMainModels").task("exportMainModels") == "UP-TO-DATE"
+    cat.rename(project.write("data/dog/other.png", "").with_name("1.png"))
+    (project.folder / "data/dog/other.png").unlink()
+    assert project.run("exportMainModels").task("exportMainModels") == ""
 
 
 @pytest.mark.parametrize("version", GRADLES)
@@ -311,7 +399,7 @@ def test_compressed_models_fail_the_build_with_the_line_to_paste(android):
 def test_a_release_takes_nothing_that_missed_a_limit(android, converting):
     limited = converting("4.4", limits="size_ratio = 0.01")
     settings = "mobileExport { mode = 'build'; executable = file('%s'); targets = ['tiny.toml']; gate = 'warn' }\n"
-    project = android(settings % shutil.which("mobile-export"))
+    project = android(settings % EXPORTER)
     assert project.folder == limited.folder
     debug = project.run("exportDebugModels")
     assert debug.code == 0, debug.log
@@ -319,7 +407,12 @@ def test_a_release_takes_nothing_that_missed_a_limit(android, converting):
     assert "warning: tiny: published although limits were missed" in debug.log
     release = project.run("exportReleaseModels")
     assert release.code == 1
-    assert "gate = 'warn' publishes models that missed a limit, so it is for debug builds alone" in release.log
+    assert NOT_DEBUGGABLE in release.log
+    build = project.folder / "build.gradle"
+    build.write_text(build.read_text() + "android.buildTypes { debug { debuggable false } }\n")
+    assert NOT_DEBUGGABLE in project.run("exportDebugModels").log
+    build.write_text(build.read_text() + "mobileExport { debugBuildTypes = ['release'] }\n")
+    assert project.run("exportReleaseModels").code == 1
 
 
 def stored_models(apk: Path) -> dict[str, bool]:
@@ -377,14 +470,20 @@ def test_variants_of_todays_plugin_get_their_models(modern):
     assert {again.task(task) for task in ("exportSmallDebugModels", "checkSmallDebugModels")} == {"UP-TO-DATE"}
 
 
-def test_a_release_of_todays_plugin_takes_nothing_that_missed_a_limit(modern, converting):
+@pytest.mark.parametrize(
+    ("said", "variant", "taken"),
+    [
+        ("", "Debug", True),
+        ("", "Release", False),
+        ("debuggable = []", "Debug", False),  # a name says nothing
+        ("tells = false", "Debug", False),  # a plugin before 8.3
+    ],
+)
+def test_only_what_the_plugin_calls_debuggable_takes_what_missed_a_limit(modern, converting, said, variant, taken):
     converting("8.8", limits="size_ratio = 0.01")
-    project = modern(
-        f"mode = 'build'; executable = file('{shutil.which('mobile-export')}'); targets = ['tiny.toml']; gate = 'warn'"
-    )
-    debug = project.run("assembleDebug")
-    assert debug.code == 0, debug.log
-    assert "warning: tiny: published although limits were missed" in debug.log
-    release = project.run("assembleRelease")
-    assert release.code == 1
-    assert "gate = 'warn' publishes models that missed a limit, so it is for debug builds alone" in release.log
+    settings = f"executable = file('{EXPORTER}'); targets = ['tiny.toml']"
+    project = modern(f"mode = 'build'; gate = 'warn'; {settings} }}; android {{ {said}")
+    ran = project.run(f"assemble{variant}")
+    assert (ran.code == 0) is taken, ran.log
+    assert ("warning: tiny: published although limits were missed" in ran.log) is taken
+    assert (NOT_DEBUGGABLE in ran.log) is not taken

@@ -109,7 +109,7 @@ def test_verify_sees_every_change(built: Path, change: str, mobile_export) -> No
     ran = mobile_export("verify", built)
     said = "missing" if change == "gone" else "not the file that was published"
     assert (ran.code, ran.out.count(": ok")) == (1, 1)
-    assert f"server/classifier: assets/models/server/classifier.savedmodel is {said}" in ran.out
+    assert f"server/assets/models/server/classifier.savedmodel: is {said}" in ran.out
 
 
 def test_run(built: Path, tmp_path: Path, mobile_export) -> None:

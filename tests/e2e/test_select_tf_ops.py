@@ -88,7 +88,7 @@ def test_unchecked_files_are_published_and_marked(build, tmp_path, mobile_export
     ran = mobile_export("verify", tmp_path / "out", "--format", "json")
     assert ran.code == 0
     assert [(f["problem"], f["unchecked"]) for f in json.loads(ran.out)] == [(None, REASON)] * 3
-    assert mobile_export("verify", tmp_path / "out").out.splitlines()[0] == f"t/float32: {REASON}"
+    assert mobile_export("verify", tmp_path / "out").out.splitlines()[0] == f"t/assets/models/t/float32.tflite: {REASON}"
 
     ran = build(*files)
     assert (ran.code, "t: current" in ran.out) == (0, True)
@@ -102,7 +102,7 @@ def test_unchecked_files_are_published_and_marked(build, tmp_path, mobile_export
 
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     ran = mobile_export("verify", tmp_path / "out")
-    assert (ran.code, "float32.tflite is not the file that was published" in ran.out) == (1, True)
+    assert (ran.code, "float32.tflite: is not the file that was published" in ran.out) == (1, True)
 
 
 def test_limits_hold_for_what_is_not_run(build) -> None:

@@ -232,6 +232,16 @@ def test_another_target_of_that_name_took_its_place(project: Project) -> None:
     assert not answer(["build", "other.toml"])
 
 
+def test_a_folder_that_was_renamed_with_its_target_is_not_taken_for_it(project: Project) -> None:
+    """No key knows a target's name, and the places of files do."""
+    replace(project.folder / "tiny.toml", 'name = "tiny"', 'name = "small"')
+    project.out.rename(project.folder / "out/small")
+    ran = project.build()
+    assert (ran.code, "graph, lite, served from the cache" in ran.err) == (0, True), ran.err
+    assert {entry.file.split("/")[2] for entry in load_manifest(project.folder / "out/small").artifacts} == {"small"}
+    assert not (project.folder / "out/small/assets/models/tiny").exists()
+
+
 def test_only_what_the_app_wants_otherwise_is_written_again(project: Project) -> None:
     """No key knows of `[app]`: classes are generated anew, and no file is."""
     before = tree(project.out)
@@ -360,6 +370,17 @@ def test_warnings_are_said_again(project: Project, capfd) -> None:
     assert [line for line in project.build().err.splitlines() if line.startswith("warning: ")] == warned
 
 
+def test_what_cannot_be_looked_at_costs_the_record_alone(project: Project, monkeypatch) -> None:
+    """Python passes over a place on its path that it cannot read, and so does a build."""
+    (project.folder / "loop").symlink_to("loop")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(project.folder / "loop")])
+    ran = project.build()
+    assert (ran.code, ran.out) == (0, "tiny: current in out/tiny (3 artifacts)\n"), ran.err
+    assert not project.answered()
+    assert project.build("--print-inputs").code == 0
+    assert not project.answered("--print-inputs")
+
+
 def test_what_is_listed_is_what_is_read_and_published(project: Project) -> None:
     lines = project.build("--print-outputs").out.splitlines()
     assert lines == sorted(f"out/tiny/{name}" for name in tree(project.out))
@@ -372,6 +393,52 @@ def test_what_is_listed_is_what_is_read_and_published(project: Project) -> None:
     shutil.rmtree(project.folder / "out")
     assert project.build("--print-outputs").out.splitlines() == lines
     assert not (project.folder / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--print-inputs", "--print-outputs"])
+def test_lists_are_answered_from_a_record(project: Project, capfd, option: str) -> None:
+    listed = project.build(option).out
+    assert project.answered(option)
+    assert capfd.readouterr() == (listed, "")
+    assert json.loads(project.build(option, "--format", "json").out) == listed.splitlines()
+    assert not project.answered(option, "--out", "elsewhere")
+    replace(project.folder / "tiny.toml", "labels.txt", "names.txt")
+    (project.folder / "labels.txt").rename("names.txt")
+    assert not project.answered(option)
+    assert ("names.txt" in project.build(option).out) == (option == "--print-inputs")
+
+
+def test_a_list_of_what_is_read_knows_of_files_that_come(project: Project) -> None:
+    assert project.build("--print-inputs").code == 0
+    np.save(project.folder / "samples/z.npy", np.ones((64, 8), np.float32))
+    assert not project.answered("--print-inputs")
+
+
+def test_a_list_of_what_is_published_needs_neither_model_nor_data(project: Project) -> None:
+    listed = project.build("--print-outputs").out
+    shutil.rmtree(project.folder / "model")
+    assert project.answered("--print-outputs")
+    assert project.build("--print-outputs").out == listed
+    assert project.build("--print-inputs").code == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--print-inputs --print-outputs", "--print-inputs and --print-outputs are two lists; ask for one"),
+        ("--print-inputs --artifact nope", "--print-inputs builds nothing, so --artifact would do nothing"),
+        ("--print-outputs --depfile d", "--print-outputs builds nothing, so --depfile would do nothing"),
+        (
+            "--print-inputs --gate warn --no-cache",
+            "--print-inputs builds nothing, so --no-cache, --gate would do nothing",
+        ),
+        ("--no-cache --cache nowhere://x", "--no-cache builds without what is kept, so --cache would do nothing"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(project: Project, options: str, words: str) -> None:
+    ran = project.build(*options.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert f"error: {words}" in ran.err
 
 
 @pytest.mark.parametrize("target", ["android", "ios"])
@@ -412,6 +479,34 @@ def test_the_cache_is_shown_and_pruned(project: Project) -> None:
     kinds = json.loads(project.run("cache", "--format", "json").out)["kinds"]
     assert sum(kind["bytes"] for kind in kinds.values()) <= 1000
     assert project.build().out == "tiny: current in out/tiny (3 artifacts)\n", "what was published needs no cache"
+
+
+@pytest.mark.parametrize("action", ["show", "prune"])
+def test_a_cache_that_is_none_is_refused(project: Project, action: str) -> None:
+    (project.folder / "ours/builds").mkdir(parents=True)
+    (project.folder / "ours/builds/app.apk").write_text("")
+    for where, words in {
+        "ours": "ours: no cache of mobile-export lies there; ",
+        "gone": "gone: no cache of mobile-export lies there; ",
+        "s3://b/x": "--cache s3://b/x: only a folder can be shown and pruned; ",
+    }.items():
+        ran = project.run("cache", action, "--cache", where)
+        assert (ran.code, f"error: {words}" in ran.err) == (2, True), ran
+    assert (project.folder / "ours/builds/app.apk").exists()
+
+
+def test_a_cache_among_files_of_others_is_used_and_not_pruned(project: Project, monkeypatch, tmp_path_factory) -> None:
+    theirs = tmp_path_factory.mktemp("theirs")
+    (theirs / "builds").mkdir()
+    for name in ("thesis", "builds/app.apk"):
+        (theirs / name).write_text("")
+    monkeypatch.setenv("MOBILE_EXPORT_CACHE", str(theirs))
+    monkeypatch.setenv("MOBILE_EXPORT_CACHE_SIZE", "0")
+    replace(project.folder / "tiny.toml", 'format = "graphdef"', 'format = "graphdef"\nlimits = { size = 100000 }')
+    ran = project.build()
+    assert (ran.code, f"warning: the cache grows without bounds: {theirs}: no cache" in ran.err) == (0, True), ran.err
+    assert (theirs / "builds/app.apk").exists()
+    assert list(theirs.glob("artifacts/blobs/*/*"))
 
 
 def test_builds_at_once_and_one_that_is_killed(first, tmp_path: Path, cache: Path) -> None:

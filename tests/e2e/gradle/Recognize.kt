@@ -6,7 +6,7 @@ import com.example.digits.demo.MnistImage
 import java.io.File
 
 fun main(arguments: Array<String>) {
-    Digits.open(File(arguments[0]), Digits.Variant.DIGITS_ONNX).use { model ->
+    Digits.open(File(arguments[0]), Digits.Variant.DIGITS_APP_ONNX).use { model ->
         for (line in generateSequence(::readlnOrNull)) {
             val drawing = Drawing()
             for (stroke in line.split('\t')) {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from mobile_export.apps.gradle import GRADLE_4, TODAY, GradleFile, gradle_script
+from mobile_export.apps.gradle import GRADLE_4, GRADLE_8, GradleFile, gradle_script
 from mobile_export.locking.lock import Lock, LockedFile, LockedTarget
 from tests.toolchains import toolchain
 
@@ -29,7 +29,7 @@ class Gradle:
 
 GRADLES = {
     "4.4": Gradle("gradle", GRADLE_4),
-    "8.8": Gradle("gradle8", TODAY, ("--configuration-cache",)),
+    "8.8": Gradle("gradle8", GRADLE_8, ("--configuration-cache",)),
 }
 
 
@@ -74,14 +74,14 @@ class Project:
         ]
         self.write("build.gradle", "\n".join(lines) + "\n")
 
-    def lock(self, source: str | None = "models", **targets: dict[str, bytes]) -> None:
-        """Writes the files of targets below `models`, and a lock that says to take them from `source`."""
+    def lock(self, *sources: str, **targets: dict[str, bytes]) -> None:
+        """Writes the files of targets below `models`, and a lock that takes them from there, or else from `sources`."""
         locked = []
         for name, files in targets.items():
             for path, content in files.items():
                 self.write(f"models/{path}", content)
             entries = [LockedFile(sha256(content).hexdigest(), len(content), path) for path, content in files.items()]
-            locked.append(LockedTarget(name, () if source is None else (source,), tuple(entries)))
+            locked.append(LockedTarget(name, sources or ("models",), tuple(entries)))
         self.write("mobile-export.lock", Lock().with_targets(locked).text)
 
     def run(self, *tasks: str, offline: bool = True) -> Ran:

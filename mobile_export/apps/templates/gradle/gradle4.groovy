@@ -111,7 +111,8 @@ class ExportBuiltModels extends ExportModels {
         inventory.file ? ModelSettings.files(inventory, project.projectDir) : []
     }
     @InputFiles @PathSensitive(PathSensitivity.ABSOLUTE) List<File> getNamesakes() { ModelSettings.namesakes(sources) }
-    @Internal File inventory
+    /** Their paths: an image that moves to another class keeps its name and bytes. */
+    @InputFile @PathSensitive(PathSensitivity.NONE) File inventory
 
     @TaskAction
     void export() {

@@ -116,6 +116,8 @@ abstract class ExportBuiltModels extends ExportModels {
     /** Everything that the targets read, themselves included: known when ListModelInputs has run. */
     @InputFiles @PathSensitive(PathSensitivity.RELATIVE) abstract ConfigurableFileCollection getSources()
     @InputFiles @PathSensitive(PathSensitivity.ABSOLUTE) abstract ConfigurableFileCollection getNamesakes()
+    /** Their paths: an image that moves to another class keeps its name and bytes. */
+    @InputFile @PathSensitive(PathSensitivity.NONE) abstract RegularFileProperty getInventory()
     /** Versions of the exporter, of the converters and of Python. */
     @InputFile @PathSensitive(PathSensitivity.NONE) abstract RegularFileProperty getTools()
     @Input abstract Property<String> getGate()
@@ -252,6 +254,7 @@ def register = { String name, List<String> chosen, boolean debug ->
         def sources = listing.flatMap { it.files }.map { ModelSettings.files(it.asFile, here) }
         task.sources.from(sources)
         task.namesakes.from(sources.map { ModelSettings.namesakes(it) })
+        task.inventory.set(listing.flatMap { it.files })
         task.tools.set(listing.flatMap { it.tools })
         task.gate.set(settings.gate)
         task.debug.set(debug)

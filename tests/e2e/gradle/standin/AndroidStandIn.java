@@ -45,6 +45,9 @@ public class AndroidStandIn implements Plugin<Project> {
     public static class Dsl {
         private final AndroidResources androidResources = new AndroidResources();
         public List<String> flavors = List.of();
+        public List<String> debuggable = List.of("debug");
+        /** Whether variants tell that they are debuggable, as the plugin's do from 8.3 on. */
+        public boolean tells = true;
 
         public AndroidResources getAndroidResources() { return androidResources; }
     }
@@ -82,7 +85,9 @@ public class AndroidStandIn implements Plugin<Project> {
             List<String> flavors = dsl.flavors.isEmpty() ? List.of("") : dsl.flavors;
             for (String flavor : flavors) {
                 for (String type : List.of("debug", "release")) {
-                    Variant variant = new Variant(project, flavor, type);
+                    Variant variant = dsl.tells
+                        ? new TellingVariant(project, flavor, type, dsl.debuggable.contains(type))
+                        : new Variant(project, flavor, type);
                     variant.packaging(dsl.getAndroidResources().getNoCompress());
                     takers.forEach(each -> each.execute(variant));
                 }
@@ -141,6 +146,17 @@ public class AndroidStandIn implements Plugin<Project> {
         public Component getAndroidTest() { return androidTest; }
 
         public Artifacts getArtifacts() { return new Artifacts(this); }
+    }
+
+    public static class TellingVariant extends Variant {
+        private final boolean debuggable;
+
+        TellingVariant(Project project, String flavor, String buildType, boolean debuggable) {
+            super(project, flavor, buildType);
+            this.debuggable = debuggable;
+        }
+
+        public boolean getDebuggable() { return debuggable; }
     }
 
     public static class Component {
