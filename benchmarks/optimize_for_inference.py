@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.transform_graph import make, measure
-from mobile_export.graph import Graph
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import GraphDef
 
 
 def original(source: Path, inputs: list[str], outputs: list[str]) -> tuple[float, Graph]:

@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.transform_graph import make
 from mobile_export.formats import QUANTIZABLE, Request
-from mobile_export.graph import Graph, TensorSpec
 from mobile_export.graph_files.graph_file import read_graph
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.samples import Samples
 from mobile_export.session import import_tensorflow
 from mobile_export.transforms import DEFAULT, apply, named

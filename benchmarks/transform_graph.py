@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import write_graph_def
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import write_shape
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import write_shape
 
 RECIPES = {
     "classic": "strip_unused_nodes fold_constants fold_batch_norms fold_old_batch_norms round_weights",

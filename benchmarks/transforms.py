@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
 from mobile_export.network.forward import find_inputs
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow

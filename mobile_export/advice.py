@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mobile_export.cuts import Cut, cut, unportable
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Graph, TensorSpec
-from mobile_export.ops import DECODERS, LOOKUPS, RANDOM, READERS, RUNNABLE, VARIABLES
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.cuts import Cut, cut, unportable
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.ops import DECODERS, LOOKUPS, RANDOM, READERS, RUNNABLE, VARIABLES
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.session import Session
 
 _INFERRED = RUNNABLE | VARIABLES | READERS | DECODERS | LOOKUPS

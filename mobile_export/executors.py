@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from mobile_export import workers
-from mobile_export.artifact_files import files_of
 from mobile_export.errors import ConversionError, MissingToolError, TargetError
-from mobile_export.keys import versions
+from mobile_export.planning.keys import versions
+from mobile_export.published.artifact_files import files_of
 from mobile_export.report.terminal import format_bytes
 
 CONNECT_SECONDS = 10.0

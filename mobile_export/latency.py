@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from statistics import median
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Runner, batches
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array
 
 WARM_UP = 3
 """Answers before the clock counts: the first ones allocate and pack weights."""

@@ -10,11 +10,11 @@ from mobile_export import workers
 from mobile_export.data import Wanted, read_samples
 from mobile_export.errors import NotRunnableError, OutputError, TargetError
 from mobile_export.formats import FORMATS
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge, run_samples
 from mobile_export.samples import Samples, save_samples, store_samples
 from mobile_export.target import DataSource
-from mobile_export.tensors import Array
 
 SHOWN = 5
 """Samples whose answers are shown."""

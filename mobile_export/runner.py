@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array
 
 MAX_BATCH = 256
 """Samples run at once where the batch is dynamic: bounds the memory of activations."""

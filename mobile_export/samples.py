@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mobile_export.tensors import Array, dtype_named
+from mobile_export.graphs.tensors import Array, dtype_named
 
 Samples = dict[str, Array]
 """Public name → array of shape [samples, ...]."""

@@ -10,13 +10,13 @@ import numpy as np
 from mobile_export.data import Wanted, read_samples
 from mobile_export.data.preprocess import Recipes, largest_raw, preprocess, problem
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, format_shape, node_name
+from mobile_export.graphs.graph import Graph, TensorSpec, format_shape, node_name
+from mobile_export.graphs.tensors import Array
 from mobile_export.labels import read_labels
 from mobile_export.runner import Edge, run_samples
 from mobile_export.samples import Samples, save_samples, store_samples
 from mobile_export.session import PROBE_SECONDS, Session
 from mobile_export.target import Target
-from mobile_export.tensors import Array
 
 PROBES = 16
 """Random samples where the target brings no data."""

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import MissingToolError, ModelError
-from mobile_export.frames import refuse_broken_loops
-from mobile_export.graph import Graph, canonical
-from mobile_export.ops import RUNNABLE
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.frames import refuse_broken_loops
+from mobile_export.graphs.graph import Graph, canonical
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.protos import GraphDef
+from mobile_export.graphs.safety import refuse_unlisted
+from mobile_export.graphs.tensors import Array, dtype_name
 from mobile_export.runner import Edge
-from mobile_export.safety import refuse_unlisted
-from mobile_export.tensors import Array, dtype_name
 
 FED_BYTES = 4096
 """Constants above this size are fed; below, they are part of the graph, since shape inference reads them."""

@@ -8,13 +8,13 @@ import numpy as np
 from mobile_export import workers
 from mobile_export.errors import ModelError
 from mobile_export.formats import FORMATS
-from mobile_export.integrity import artifact_problem, beside_problem, unknown_files
+from mobile_export.graphs.tensors import Array
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
-from mobile_export.manifest import GOLDEN, ArtifactEntry, load_manifest
+from mobile_export.published.integrity import artifact_problem, beside_problem, unknown_files
+from mobile_export.published.manifest import GOLDEN, ArtifactEntry, load_manifest
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples
-from mobile_export.tensors import Array
 
 TOLERANCE = 1e-4
 """Of an answer's largest magnitude: kernels differ a little between CPUs."""

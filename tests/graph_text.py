@@ -1,4 +1,4 @@
-"""Graphs written as text, for tests: what `mobile_export.text.render` prints, and random constants besides.
+"""Graphs written as text, for tests: what `mobile_export.graphs.text.render` prints, and random constants besides.
 
 w = Const float32[3,3,3,8] ~7       normal values, seeded with 7
 w = Const float32[8] +7             the same, positive
@@ -8,9 +8,9 @@ import re
 
 import numpy as np
 
-from mobile_export.graph import Graph, TensorSpec, canonical
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_number_of, write_shape
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_number_of, write_shape
 
 _TENSOR = r"(?P<dtype>\w+)\[(?P<shape>[^\]]*)\]"
 _NODE = re.compile(r"(?P<name>[^ =]+) = (?P<op>\w+)(?:\((?P<inputs>[^)]*)\))?(?P<rest>.*)")

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from mobile_export.artifact_files import artifact_hash, artifact_size, sha256_of
-from mobile_export.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry, SourceEntry
+from mobile_export.published.artifact_files import artifact_hash, artifact_size, sha256_of
+from mobile_export.published.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry, SourceEntry
 
 APP = AppEntry(class_name="Digits", kotlin_package="com.example.digits", swift_module="DigitsModel")
 IMAGE = EdgeEntry(name="image", dtype="float32", shape=(1, 28, 28, 1))

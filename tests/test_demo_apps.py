@@ -8,7 +8,7 @@ from mobile_export.apps import LANGUAGES
 from mobile_export.apps.interface import interface_of
 from mobile_export.locking.lock import FILE_NAME, LockedTarget, read_lock
 from mobile_export.locking.locked_files import is_there
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 
 ROOT = Path(__file__).parent.parent
 DEMOS = {"android_demo": "kotlin", "ios_demo": "swift"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mobile_export.diff import Change, diff
-from mobile_export.manifest import CheckEntry, EdgeEntry, Manifest, PreprocessingEntry
+from mobile_export.published.manifest import CheckEntry, EdgeEntry, Manifest, PreprocessingEntry
 from tests.published_folder import APP, IMAGE, PROBABILITIES, artifact, manifest
 
 MASK = EdgeEntry(name="mask", dtype="bool", shape=(1, 28))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobile_export.graphs.tensors import dtype_named
 from mobile_export.samples import Samples, load_samples, map_samples, save_samples, store_samples
-from mobile_export.tensors import dtype_named
 
 TYPES = ["float32", "float16", "bfloat16", "float64", "int8", "uint8", "int64", "bool", "complex64"]
 

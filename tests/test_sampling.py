@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.samples import load_samples, map_samples
 from mobile_export.sampling import CALIBRATION, EVALUATION, PARITY_SAMPLES, PROBES, gather
 from mobile_export.target import Target

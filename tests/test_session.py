@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import FED_BYTES, Session, import_tensorflow
 from tests.graph_text import parse
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from mobile_export.errors import TargetError
-from mobile_export.plan import choices
+from mobile_export.planning.plan import choices
 from mobile_export.target import Choices, MetricChoice, Target, UserCode, json_schema, load_target
 from mobile_export.transform_string import Call
 

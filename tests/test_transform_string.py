@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mobile_export.errors import ExportError, TargetError
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.transform_string import Call, parse_calls
 from tests.graph_transform_tool.original import OriginalError, original
 

@@ -254,7 +254,7 @@ def test_what_cannot_be_followed_is_told(tmp_path: Path, elsewhere: Path, text: 
 
 
 def test_names_of_other_things_than_modules_are_no_riddle(tmp_path: Path, elsewhere: Path) -> None:
-    text = "import os.path\nimport tensorflow as tf\nfrom user_code_some import X\nimport mobile_export.graph\n"
+    text = "import os.path\nimport tensorflow as tf\nfrom user_code_some import X\nimport mobile_export.graphs.graph\n"
     code = metric(tmp_path, text + "from user_code_plain import *\ndef score(m):\n    return m.eval()\n")
     write(elsewhere, user_code_some__init="X = 1\n", user_code_plain="")
     found = imports_of(code)

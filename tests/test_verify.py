@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.manifest import GOLDEN, ArtifactEntry, EdgeEntry
+from mobile_export.published.manifest import GOLDEN, ArtifactEntry, EdgeEntry
 from mobile_export.samples import save_samples
 from mobile_export.verify import answers_problem
 from tests.published_folder import artifact

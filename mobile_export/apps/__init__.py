@@ -11,7 +11,7 @@ from mobile_export.apps.kotlin import Kotlin
 from mobile_export.apps.language import Language
 from mobile_export.apps.swift import Swift
 from mobile_export.apps.vectors import golden_vectors
-from mobile_export.manifest import Manifest
+from mobile_export.published.manifest import Manifest
 
 if TYPE_CHECKING:  # the core install, which has commands in this package, cannot import it
     from mobile_export.samples import Samples

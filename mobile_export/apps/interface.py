@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mobile_export.errors import TargetError
-from mobile_export.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, PreprocessingEntry
+from mobile_export.published.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, PreprocessingEntry
 
 __all__ = [  # with what languages need of the manifest, so that they know this module alone
     "RUNTIMES",

@@ -11,10 +11,10 @@ from typing import Any
 from mobile_export.apps import swift
 from mobile_export.apps.interface import Interface, interface_of
 from mobile_export.errors import OutputError, TargetError
-from mobile_export.integrity import shippable
-from mobile_export.manifest import Manifest
 from mobile_export.mutex import alone
-from mobile_export.publish import publish, staging
+from mobile_export.published.integrity import shippable
+from mobile_export.published.manifest import Manifest
+from mobile_export.published.publish import publish, staging
 
 LIST = ".mobile-export-package"
 """What a package of ours is known by: the paths of its files, a line each."""

@@ -18,8 +18,8 @@ import numpy as np
 from mobile_export.apps.interface import Interface, Port, Variant
 
 if TYPE_CHECKING:  # see the package
+    from mobile_export.graphs.tensors import Array
     from mobile_export.samples import Samples
-    from mobile_export.tensors import Array
 
 MAGIC = b"MXGOLD\x00\x01"
 

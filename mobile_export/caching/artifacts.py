@@ -16,10 +16,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from mobile_export.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
 from mobile_export.caching.stores import Store
-from mobile_export.manifest import ArtifactEntry, Preparation
-from mobile_export.publish import clear
+from mobile_export.published.artifact_files import artifact_hash, artifact_size, files_of, sha256_of
+from mobile_export.published.manifest import ArtifactEntry, Preparation
+from mobile_export.published.publish import clear
 from mobile_export.samples import Samples, load_samples, save_samples
 
 _DAMAGE = (

@@ -26,8 +26,8 @@ from mobile_export.checkpoints.slices import (
 from mobile_export.checkpoints.table import checksum, hint, read_index
 from mobile_export.checkpoints.weights import no_such_variable, not_numeric
 from mobile_export.errors import ModelError
-from mobile_export.protos import BundleEntryProto, BundleHeaderProto, DecodeError
-from mobile_export.tensors import MOST_DIMENSIONS, Array, dtype_name, dtype_number, numpy_dtype, read_shape
+from mobile_export.graphs.protos import BundleEntryProto, BundleHeaderProto, DecodeError
+from mobile_export.graphs.tensors import MOST_DIMENSIONS, Array, dtype_name, dtype_number, numpy_dtype, read_shape
 
 _HEADER = b""
 _SLICE_MARK = b"\0"

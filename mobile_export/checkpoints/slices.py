@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
-from mobile_export.protos import TensorSliceProto
-from mobile_export.tensors import Array
+from mobile_export.graphs.protos import TensorSliceProto
+from mobile_export.graphs.tensors import Array
 
 Extents = tuple[tuple[int, int], ...]
 """A slice: (start, length) for each dimension, length -1 for all of it."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.errors import MissingToolError, ModelError
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48

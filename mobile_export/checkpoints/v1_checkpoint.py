@@ -26,8 +26,8 @@ from mobile_export.checkpoints.slices import (
 from mobile_export.checkpoints.table import Table
 from mobile_export.checkpoints.weights import no_such_variable, not_numeric
 from mobile_export.errors import ModelError
-from mobile_export.protos import DecodeError, SavedTensorSlices
-from mobile_export.tensors import Array, listed_values, numpy_dtype, read_shape
+from mobile_export.graphs.protos import DecodeError, SavedTensorSlices
+from mobile_export.graphs.tensors import Array, listed_values, numpy_dtype, read_shape
 
 _SHARD = re.compile(r".*-(\d{5})-of-(\d{5})", re.DOTALL)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mobile_export.errors import ModelError
-from mobile_export.tensors import Array, dtype_name
+from mobile_export.graphs.tensors import Array, dtype_name
 
 
 class Weights(Protocol):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mobile_export.checks.evidence import NAN, Evidence, Measurement, measured
+from mobile_export.graphs.tensors import Array, Real, real_rows
 from mobile_export.target import Limits
-from mobile_export.tensors import Array, Real, real_rows
 
 DEFAULTS: dict[str, dict[str, float]] = {
     "float32": {"max_rel": 1e-4, "sqnr": 60.0},

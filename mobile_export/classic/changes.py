@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobile_export.artifact_files import artifact_size, files_of
 from mobile_export.deflate import deflated_size
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.published.artifact_files import artifact_size, files_of
 
 SHOWN_OPERATORS = 12
 """Operators whose numbers changed most, in the text."""

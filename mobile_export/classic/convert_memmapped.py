@@ -14,7 +14,7 @@ from mobile_export.classic.files import check_output, read_graph, replacing
 from mobile_export.classic.flags import Flags, flag
 from mobile_export.errors import TargetError
 from mobile_export.formats.memmapped import MIN_BYTES, Package
-from mobile_export.graph import total_bytes
+from mobile_export.graphs.graph import total_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
-from mobile_export.graph import Graph, TensorSpec, canonical, control_inputs, data_inputs, node_name
 from mobile_export.graph_transform_tool.eightbit.kernels import (
     KERNELS,
     Kernel,
@@ -35,7 +34,8 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
 from mobile_export.graph_transform_tool.eightbit.placeholders import feed_codes, float_placeholders
 from mobile_export.graph_transform_tool.eightbit.round_trips import pass_round_trips
 from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, control_inputs, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
 
 _BATCH_NORM = "BatchNormWithGlobalNormalization"
 _KERNELS: dict[str, Kernel] = {

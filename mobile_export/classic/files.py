@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobile_export.errors import ConversionError, OutputError, TargetError
-from mobile_export.graph import Graph
 from mobile_export.graph_files import graph_file
 from mobile_export.graph_files.graph_def import graph_def_size, write_graph_def
 from mobile_export.graph_files.message_file import LARGEST
+from mobile_export.graphs.graph import Graph
 
 
 def read_graph(path: str, flag: str) -> Graph:

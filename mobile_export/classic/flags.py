@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from mobile_export.errors import TargetError
-from mobile_export.graph import is_tensor, node_name
+from mobile_export.graphs.graph import is_tensor, node_name
 from mobile_export.transform_string import is_text
 
 _FLAG = re.compile(r"--?([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)

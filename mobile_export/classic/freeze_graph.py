@@ -12,15 +12,15 @@ from pathlib import Path
 from mobile_export.classic.files import check_output, write_graph
 from mobile_export.classic.flags import Flags, flag, listed, listed_nodes
 from mobile_export.errors import ModelError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name
 from mobile_export.graph_files.graph_file import read_graph, read_restore_op
+from mobile_export.graphs.graph import Graph, TensorSpec, data_inputs, node_name
+from mobile_export.graphs.ops import VARIABLES
+from mobile_export.graphs.tensors import Array
 from mobile_export.network.freeze import freeze
-from mobile_export.ops import VARIABLES
 from mobile_export.session import Session
 from mobile_export.sources import SOURCES
 from mobile_export.sources.variables import Variables, open_checkpoint
 from mobile_export.target import Model
-from mobile_export.tensors import Array
 
 _ASSIGNING = ("Assign", "AssignVariableOp")
 _UNUSED = "Accepted, and not needed."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mobile_export.graph import Graph, TensorSpec, canonical, node_name
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, node_name
 from mobile_export.network.freeze import freeze
 from mobile_export.sources import SOURCES
 from mobile_export.target import Model

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port, short
 from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, dtype_number_of
+from mobile_export.graphs.graph import Graph, attribute, canonical, data_inputs, node_name, port, short
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_number_of
 
 _ROUNDED = frozenset({"Conv2D", "BiasAdd", "MatMul"})
 _FED = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.stored_constants import (
     LEVELS,
     QUINT8_DTYPE,
@@ -19,7 +18,8 @@ from mobile_export.graph_transform_tool.weights import (
     float_constants,
     value_range,
 )
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 
 _HALF = np.nextafter(np.float32(0.5), np.float32(0))  # so that the number before 0.5 is rounded down
 

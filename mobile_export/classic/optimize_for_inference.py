@@ -13,8 +13,8 @@ from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
 from mobile_export.classic.inference.optimize import Request, optimize
 from mobile_export.errors import TargetError
-from mobile_export.graph import is_tensor, node_name, port
-from mobile_export.tensors import dtype_name, dtype_number_spelled
+from mobile_export.graphs.graph import is_tensor, node_name, port
+from mobile_export.graphs.tensors import dtype_name, dtype_number_spelled
 
 
 @dataclass(frozen=True, kw_only=True)

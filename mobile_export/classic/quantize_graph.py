@@ -16,7 +16,7 @@ from mobile_export.classic.flags import Flags, flag, listed_nodes
 from mobile_export.classic.lossy_nodes import quantize_and_dequantize, round_nodes
 from mobile_export.classic.lossy_weights import round_constants, store_weights
 from mobile_export.errors import ModelError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 
 _UNUSED = "Accepted, and not needed."
 _MOST_BITS = 24  # of a float32 before it is exact

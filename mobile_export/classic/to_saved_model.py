@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError, OutputError
 from mobile_export.formats.saved_model import SIGNATURE, TAGS, write_saved_model
-from mobile_export.graph import Graph, TensorSpec, canonical, node_name
-from mobile_export.names import identifiers, telling_part
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, node_name
+from mobile_export.graphs.names import identifiers, telling_part
+from mobile_export.graphs.ops import VARIABLES
 from mobile_export.network.signature import declared, describe, input_spec
-from mobile_export.ops import VARIABLES
 from mobile_export.transforms.strip import strip
 
 _TABLE = re.compile(r"\w*HashTable\w*")

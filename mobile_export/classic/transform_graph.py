@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.arity import refuse_malformed
 from mobile_export.classic.changes import Changes
 from mobile_export.classic.files import check_output, read_graph, write_graph
 from mobile_export.classic.flags import Flags, flag, listed
 from mobile_export.errors import TargetError, nearest
-from mobile_export.graph import Graph, node_name, short
 from mobile_export.graph_transform_tool.run import transform
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.arity import refuse_malformed
+from mobile_export.graphs.graph import Graph, node_name, short
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.transform_string import parse_calls
 
 

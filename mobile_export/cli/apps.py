@@ -110,9 +110,9 @@ def _show_or_write(changes: "list[FileChange]", write: bool) -> None:
 def _built_source(file: Path) -> "PhaseSource":
     """What a build in the app's build reads and publishes."""
     from mobile_export.apps.xcode.phase_source import PhaseSource
-    from mobile_export.incremental.outputs import outputs_of
-    from mobile_export.incremental.reads import reads_of
-    from mobile_export.plan import load_targets
+    from mobile_export.building.outputs import outputs_of
+    from mobile_export.planning.plan import load_targets
+    from mobile_export.planning.reads import reads_of
 
     ((path, target),) = load_targets([file])
     out = Path()

@@ -25,9 +25,9 @@ from mobile_export.cli.app import (
 from mobile_export.errors import TargetError
 
 if TYPE_CHECKING:
-    from mobile_export.build import Outcome
+    from mobile_export.building.build import Outcome
     from mobile_export.caching.artifacts import ArtifactCache
-    from mobile_export.manifest import Manifest
+    from mobile_export.published.manifest import Manifest
 
 
 def build(
@@ -78,8 +78,8 @@ def build(
     _refuse("--no-cache", "builds without what is kept", {"--cache": cache if no_cache else None})
     store = _store(cache)
     with Progress() as progress:
-        from mobile_export.build import build
-        from mobile_export.making import Options
+        from mobile_export.building.build import build
+        from mobile_export.building.making import Options
         from mobile_export.workers import default_jobs
 
         options = Options(out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress)
@@ -128,7 +128,7 @@ def _store(address: str | None) -> "ArtifactCache":
 
 def _print_files(targets: Sequence[Path], out: Path | None, output: str) -> None:
     """What is published in `out`; without it, what is read."""
-    from mobile_export.incremental.listing import list_files, record_list
+    from mobile_export.building.listing import list_files, record_list
 
     listed = list_files(targets, out)
     if output == "json":
@@ -142,8 +142,8 @@ def _print_files(targets: Sequence[Path], out: Path | None, output: str) -> None
 
 def _write_depfile(path: Path, outcomes: Sequence["Outcome"]) -> None:
     from mobile_export.atomic import replacing
-    from mobile_export.incremental.depfile import depfile, shown
-    from mobile_export.incremental.reads import reads_of
+    from mobile_export.building.depfile import depfile, shown
+    from mobile_export.planning.reads import reads_of
 
     plans = [outcome.planned for outcome in outcomes if outcome.planned]
     read = [file for planned in plans for file in reads_of(planned.path, planned.target).files]
@@ -156,7 +156,7 @@ def _write_depfile(path: Path, outcomes: Sequence["Outcome"]) -> None:
 def _remember(outcomes: Sequence["Outcome"], depfile: Path | None) -> None:
     """Let the next run of this command be answered from a record."""
     if _is_command():
-        from mobile_export.incremental.record import record
+        from mobile_export.building.record import record
 
         lines = [("out", _current_line(outcome)) for outcome in outcomes]
         warnings = [f"warning: {text}" for each in outcomes if each.manifest for text in _warnings_of(each.manifest)]

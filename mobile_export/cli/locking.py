@@ -10,7 +10,7 @@ import typer
 from mobile_export.cli.app import Format, Progress, print_json, say, warn
 from mobile_export.errors import CheckFailed, TargetError
 from mobile_export.locking.lock import FETCHED, FILE_NAME, Lock, read_lock
-from mobile_export.manifest import KINDS
+from mobile_export.published.manifest import KINDS
 
 LockFile = Annotated[Path, typer.Option("--lock", help="The lock file.")]
 OnlyTargets = Annotated[
@@ -85,7 +85,7 @@ def diff(
 ) -> None:
     """Show what changed between two manifests; exit 1 where the app's code has to change with it."""
     from mobile_export.diff import diff
-    from mobile_export.manifest import load_manifest, read_manifest
+    from mobile_export.published.manifest import load_manifest, read_manifest
 
     before, after = (load_manifest(path) if path.is_dir() else read_manifest(path) for path in (old, new))
     changes = diff(before, after)

@@ -51,7 +51,7 @@ def verify(
         return
     if folder is None or targets or kinds:
         raise TargetError("name a published folder; or --lock FILE, to which --target and --kind belong")
-    from mobile_export.integrity import published_folders
+    from mobile_export.published.integrity import published_folders
     from mobile_export.verify import verify
     from mobile_export.workers import default_jobs
 

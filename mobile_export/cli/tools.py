@@ -26,7 +26,7 @@ def doctor(output: Format = "text") -> None:
 
 def schema() -> None:
     """Print the JSON schema of a target file."""
-    from mobile_export.plan import choices
+    from mobile_export.planning.plan import choices
     from mobile_export.target import json_schema
 
     print_json(json_schema(choices()))

@@ -6,9 +6,9 @@ import numpy as np
 
 from mobile_export.data.dataset import Rows, Wanted
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec, format_shape
+from mobile_export.graphs.graph import TensorSpec, format_shape
+from mobile_export.graphs.tensors import Array
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array
 
 
 def conform(source: object, samples: Samples, wanted: Wanted, rows: Rows) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from mobile_export.data.dataset import Dataset, Rows, Wanted, batched, check_count
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array, dtype_named
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, UserCode
-from mobile_export.tensors import Array, dtype_named
 from mobile_export.user_code import imports_of, load_code
 
 _PLAIN = (bool, int, float, list, tuple)

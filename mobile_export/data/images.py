@@ -13,9 +13,9 @@ from mobile_export.data.folder import files_below
 from mobile_export.data.labels import TextLabels
 from mobile_export.data.pictures import SUFFIXES, Pictures
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource
-from mobile_export.tensors import Array
 
 
 class ImageFolder:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _REAL = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")

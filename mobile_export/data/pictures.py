@@ -11,9 +11,9 @@ import numpy as np
 
 from mobile_export.data.dataset import LARGEST_SAMPLE
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec, format_shape
+from mobile_export.graphs.graph import TensorSpec, format_shape
+from mobile_export.graphs.tensors import Array, dtype_named
 from mobile_export.target import Images
-from mobile_export.tensors import Array, dtype_named
 from mobile_export.tools import import_tool
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM")

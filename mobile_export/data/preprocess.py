@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.graph import format_shape
+from mobile_export.graphs.graph import format_shape
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge, Runner
 from mobile_export.target import Preprocessing
-from mobile_export.tensors import Array
 
 Recipes = Mapping[str, Preprocessing]
 """By public input name."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from mobile_export.data.dataset import LARGEST_SAMPLE, Rows, in_batches
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array, fits_numpy
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array, fits_numpy
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[IO[bytes]]]
 DAMAGE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)

@@ -18,10 +18,10 @@ from mobile_export.data.dataset import Dataset, Rows, Wanted, batched, check_cou
 from mobile_export.data.delimited import Record, records
 from mobile_export.data.labels import TextLabels
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec, format_shape
+from mobile_export.graphs.graph import TensorSpec, format_shape
+from mobile_export.graphs.tensors import Array, dtype_named
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource
-from mobile_export.tensors import Array, dtype_named
 
 _NUMBERS = ("float", "bfloat", "int", "uint", "bool")
 """How the names of types begin that are read."""

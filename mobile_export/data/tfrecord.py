@@ -25,11 +25,11 @@ from mobile_export.data.folder import files_in
 from mobile_export.data.labels import TextLabels
 from mobile_export.data.pictures import Pictures
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec, format_shape
-from mobile_export.protos import DecodeError, Example
+from mobile_export.graphs.graph import TensorSpec, format_shape
+from mobile_export.graphs.protos import DecodeError, Example
+from mobile_export.graphs.tensors import Array, dtype_named
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, Images
-from mobile_export.tensors import Array, dtype_named
 
 _File: TypeAlias = IO[bytes] | gzip.GzipFile
 

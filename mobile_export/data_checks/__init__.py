@@ -19,7 +19,7 @@ from mobile_export.data_checks.normalization import normalization
 from mobile_export.data_checks.overlap import overlap
 from mobile_export.data_checks.ranges import ranges
 from mobile_export.data_checks.saturation import saturation
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.metrics import Statistics
 from mobile_export.target import Target
 

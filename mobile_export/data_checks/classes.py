@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics.metric import class_problem
-from mobile_export.tensors import Array
 
 RARE = 1e-4
 """Probability below which a class is not missing by chance."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet, is_image
-from mobile_export.tensors import Real, real_rows
+from mobile_export.graphs.tensors import Real, real_rows
 
 BLANK, MOSTLY_BLANK = 0.1, 0.5
 """Share of samples without any content that is suspicious, and that is wrong."""

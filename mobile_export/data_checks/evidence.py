@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from mobile_export.data_checks.readings import Reading
 from mobile_export.data_checks.traces import Factor, Range
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics import Metric, Statistics
 from mobile_export.samples import Samples
 from mobile_export.target import Preprocessing
-from mobile_export.tensors import Array
 
 STORE = "store the samples so"
 """The advice where the target is not to blame."""

@@ -8,7 +8,7 @@ from mobile_export.data_checks.evidence import ModelInput, NormFit, SampleSet, s
 from mobile_export.data_checks.readings import Reading, possible_readings
 from mobile_export.data_checks.traces import Norm, first_norms
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.session import Session

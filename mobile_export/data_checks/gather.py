@@ -10,14 +10,14 @@ from mobile_export.data_checks.evidence import Evidence, ModelInput, SampleSet, 
 from mobile_export.data_checks.fits import norm_fits
 from mobile_export.data_checks.retrials import retrials
 from mobile_export.data_checks.traces import first_steps
-from mobile_export.graph import Graph, TensorSpec, total_bytes
+from mobile_export.graphs.graph import Graph, TensorSpec, total_bytes
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics import Statistics, make_metric
 from mobile_export.runner import run_batches
 from mobile_export.samples import Samples, map_samples
 from mobile_export.sampling import CALIBRATION, EVALUATION, outside, ready
 from mobile_export.session import Session
 from mobile_export.target import Preprocessing, Target
-from mobile_export.tensors import Array
 
 LOOKED_AT = 256
 """Samples of a set that are looked at."""

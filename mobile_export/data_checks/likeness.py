@@ -6,7 +6,7 @@ import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue, ModelInput, is_image
 from mobile_export.data_checks.readings import possible_readings
-from mobile_export.tensors import Array, Real, real_rows
+from mobile_export.graphs.tensors import Array, Real, real_rows
 
 UNLIKE, FOREIGN = 0.7, 1.5
 """Distance of the two, in standard deviations, that is suspicious, and that no two sets for one input have."""

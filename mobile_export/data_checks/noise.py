@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue, is_image
-from mobile_export.tensors import Array, Real, real_rows
+from mobile_export.graphs.tensors import Array, Real, real_rows
 
 WHITE = 0.05
 """Correlation of neighbours that no picture has: photographs have 0.9, drawings 0.7, textures 0.3."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue, SampleSet
 from mobile_export.data_checks.traces import Factor, Range
-from mobile_export.tensors import real_rows
+from mobile_export.graphs.tensors import real_rows
 
 LOST, MANY_LOST = 0.01, 0.25
 """Share of values beyond a range that is suspicious, and that is wrong."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.data.preprocess import CHANNELS, preprocess
+from mobile_export.graphs.tensors import Array
 from mobile_export.target import Preprocessing
-from mobile_export.tensors import Array
 
 _NONE = Preprocessing()
 _KEYS = ("scale", "mean", "std", "channel_order")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics import Metric
 from mobile_export.metrics.interval import estimate_drop
 from mobile_export.metrics.metric import best, class_problem, score_of, sign
-from mobile_export.tensors import Array
 
 CERTAIN = 0.9995
 """Confidence with which a score must be better to be so beyond doubt, when several are tried."""

@@ -10,13 +10,13 @@ from mobile_export.data_checks.fits import FITTING
 from mobile_export.data_checks.readings import REVERSED, Reading, possible_readings
 from mobile_export.data_checks.relation import CERTAIN
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics import Metric, Statistics
 from mobile_export.metrics.interval import estimate_drop
 from mobile_export.metrics.metric import best, score_of
 from mobile_export.runner import run_batches
 from mobile_export.samples import Samples
 from mobile_export.session import Session
-from mobile_export.tensors import Array
 
 _ROUNDS = (16, 32, 128)
 """Samples after which readings that are no better are given up; the last round is over all of them."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mobile_export.data_checks.evidence import Evidence, Issue
-from mobile_export.tensors import real_rows
+from mobile_export.graphs.tensors import real_rows
 
 CERTAINTY = 1 - 1e-6
 """Probability that sound networks give a class in less than 6 % of samples, and those that are fed values a hundred

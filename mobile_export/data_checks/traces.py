@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.graph import Graph, canonical, data_inputs, node_name
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, canonical, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.convolutions import (
     MOST_CHANNELS,
     NORM_OPERANDS,

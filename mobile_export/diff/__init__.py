@@ -13,7 +13,7 @@ from mobile_export.diff.code import code_changes, languages, target_changes
 from mobile_export.diff.edges import label_changes, port_changes
 from mobile_export.diff.files import file_changes
 from mobile_export.diff.preprocessing import preprocessing_changes
-from mobile_export.manifest import Manifest
+from mobile_export.published.manifest import Manifest
 
 __all__ = ["Change", "diff"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mobile_export.apps.interface import RUNTIMES
 from mobile_export.diff.change import Change, breaking, compatible
-from mobile_export.manifest import ArtifactEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, Manifest
 
 
 def target_changes(old: Manifest, new: Manifest) -> Iterator[Change]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mobile_export.apps.interface import Port, interface_of
 from mobile_export.diff.change import Change, breaking, compatible, listed
-from mobile_export.manifest import ArtifactEntry, EdgeEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, EdgeEntry, Manifest
 
 
 def port_changes(old: Manifest, new: Manifest) -> Iterator[Change]:

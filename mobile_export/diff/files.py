@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mobile_export.apps.interface import RUNTIMES
 from mobile_export.diff.change import Change, breaking, compatible, listed
 from mobile_export.diff.edges import by_hand
-from mobile_export.manifest import ArtifactEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, Manifest
 from mobile_export.report.terminal import format_bytes, format_value
 
 _SCORES = ("accuracy", "accuracy_drop", "sqnr")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from mobile_export.diff.change import Change, breaking, compatible
-from mobile_export.manifest import Manifest, PreprocessingEntry
+from mobile_export.published.manifest import Manifest, PreprocessingEntry
 
 _NONE = PreprocessingEntry(scale=1.0, mean=(0.0,), std=(1.0,), channel_order="rgb", folded=False)
 

@@ -14,11 +14,11 @@ from mobile_export.explanation.reasons import Facts, Reason, reasons
 from mobile_export.explanation.statistics import Real, Tally
 from mobile_export.explanation.tflite_network import TFLiteNetwork
 from mobile_export.explanation.weights import compare_weights
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource
-from mobile_export.tensors import Array
 
 NETWORKS: Mapping[str, Callable[[Path], Network]] = {"tflite": TFLiteNetwork, "onnx": ONNXNetwork}
 """The formats that are explained."""

@@ -11,9 +11,9 @@ from mobile_export import workers
 from mobile_export.errors import TargetError
 from mobile_export.explanation.comparison import NETWORKS, Compared, LayerError, Source, compare
 from mobile_export.formats import FORMATS, Request
-from mobile_export.manifest import FILE_NAME, GOLDEN, Manifest, load_manifest
 from mobile_export.pipeline import prepare, write
-from mobile_export.plan import load_targets
+from mobile_export.planning.plan import load_targets
+from mobile_export.published.manifest import FILE_NAME, GOLDEN, Manifest, load_manifest
 from mobile_export.samples import load_samples, save_samples
 from mobile_export.sampling import PARITY, outside, ready
 from mobile_export.target import Target

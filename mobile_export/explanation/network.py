@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge
-from mobile_export.tensors import Array
 
 Values = dict[str, Array]
 """Real values by the name of the tensor."""

@@ -14,9 +14,9 @@ import numpy as np
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.explanation.network import Node, Quantization, Values, Watch
 from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, run, serialize, session_options
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_graph import all_bodies, attribute_of, inner_nodes, walk
 from mobile_export.quantize.onnx_operators import weighted_operators
-from mobile_export.tensors import Array
 
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 _INTEGER = ("ConvInteger", "MatMulInteger")

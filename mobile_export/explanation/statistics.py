@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.explanation.network import Quantization
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 Real = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from mobile_export.formats.flatbuffer import (
 )
 from mobile_export.formats.tflite_layers import Operations
 from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 

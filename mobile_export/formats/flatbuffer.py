@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import ConversionError
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 from mobile_export.tools import import_tool
 
 Content = bytes | bytearray | memoryview

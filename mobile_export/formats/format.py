@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples

@@ -7,10 +7,10 @@ from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Request
 from mobile_export.formats.public_names import edges_of, with_public_names
 from mobile_export.formats.refusals import naming
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import graph_def_size, write_graph_def
 from mobile_export.graph_files.message_file import LARGEST
-from mobile_export.protos import DecodeError, GraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import DecodeError, GraphDef
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session

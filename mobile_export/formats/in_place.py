@@ -4,8 +4,8 @@ A kernel puts its result into the memory of an input that nobody else holds; man
 constant is memory that cannot be written: the process ends there (measured with MemmappedEnv of 2.21).
 """
 
-from mobile_export.graph import Graph, attribute, node_name
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute, node_name
+from mobile_export.graphs.protos import NodeDef
 
 _PASSES_ON = frozenset(
     """

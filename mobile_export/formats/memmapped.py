@@ -11,13 +11,13 @@ from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats.format import Request
 from mobile_export.formats.in_place import written_in_place
 from mobile_export.formats.public_names import edges_of, with_public_names
-from mobile_export.graph import Graph, attribute, region_bytes
-from mobile_export.package import open_package, write_package
-from mobile_export.protos import DecodeError, GraphDef, NodeDef
+from mobile_export.graphs.graph import Graph, attribute, region_bytes
+from mobile_export.graphs.package import open_package, write_package
+from mobile_export.graphs.protos import DecodeError, GraphDef, NodeDef
+from mobile_export.graphs.tensors import LARGEST_FILL, Array, map_array, numpy_dtype, read_shape, write_shape
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session
-from mobile_export.tensors import LARGEST_FILL, Array, map_array, numpy_dtype, read_shape, write_shape
 
 MIN_BYTES = 10_000
 """Constants of at least this many bytes are mapped: the default of TensorFlow's own converter."""

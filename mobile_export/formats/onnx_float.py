@@ -14,7 +14,7 @@ from mobile_export.formats.onnx_canonical import canonicalize
 from mobile_export.formats.onnx_mapping import map_operators
 from mobile_export.formats.onnx_rewrites import ease_quantization
 from mobile_export.formats.onnx_runner import MOST_BYTES, optimized
-from mobile_export.graph import Graph, TensorSpec, total_bytes
+from mobile_export.graphs.graph import Graph, TensorSpec, total_bytes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto

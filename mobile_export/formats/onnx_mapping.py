@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
-from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
-from mobile_export.protos import GraphDef, NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
+from mobile_export.graphs.protos import GraphDef, NodeDef
+from mobile_export.graphs.tensors import dtype_number_of, numpy_dtype, write_shape
 from mobile_export.quantize.onnx_graph import walk
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import dtype_number_of, numpy_dtype, write_shape
 from mobile_export.tools import import_tool
 
 if TYPE_CHECKING:

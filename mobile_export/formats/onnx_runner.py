@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_export.errors import ConversionError
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge
-from mobile_export.tensors import Array
 from mobile_export.tools import import_tool
 
 if TYPE_CHECKING:

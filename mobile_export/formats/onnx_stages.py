@@ -17,14 +17,14 @@ from mobile_export.formats.onnx_float import convert
 from mobile_export.formats.onnx_metadata import add_metadata
 from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, optimized, run, serialize, session_options
 from mobile_export.formats.refusals import naming, refuse_float_operators
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import CLIPPINGS
 from mobile_export.quantize.onnx_operators import layers_before, weighted_operators
 from mobile_export.quantize.onnx_ranges import METHODS, load_histograms, measure, save_histograms
 from mobile_export.quantize.onnx_schemes import LAYER_PRECISIONS, apply_scheme
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto

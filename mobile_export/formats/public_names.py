@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_export.errors import ConversionError
-from mobile_export.graph import Graph, TensorSpec, attribute, node_name, short
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_name, dtype_number_of, read_shape, write_shape
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, node_name, short
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_name, dtype_number_of, read_shape, write_shape
 
 SIGNATURE = "_mobile_export_output"
 """Attribute on an output's node: its place among the outputs."""

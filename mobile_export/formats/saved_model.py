@@ -10,14 +10,14 @@ from pathlib import Path
 
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats.format import About, Request
-from mobile_export.graph import Graph, TensorSpec, is_tensor
 from mobile_export.graph_files.graph_def import field_header, graph_def_size, write_graph_def
 from mobile_export.graph_files.message_file import LARGEST
-from mobile_export.protos import DecodeError, MetaGraphDef, NodeDef, SavedModel, SignatureDef, TensorInfo
+from mobile_export.graphs.graph import Graph, TensorSpec, is_tensor
+from mobile_export.graphs.protos import DecodeError, MetaGraphDef, NodeDef, SavedModel, SignatureDef, TensorInfo
+from mobile_export.graphs.tensors import dtype_name, dtype_number_of, numpy_dtype, read_shape, write_shape
 from mobile_export.runner import Runner
 from mobile_export.samples import Samples
 from mobile_export.session import Session
-from mobile_export.tensors import dtype_name, dtype_number_of, numpy_dtype, read_shape, write_shape
 
 TAGS = ("serve",)
 SIGNATURE = "serving_default"

@@ -21,12 +21,12 @@ from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS
 from mobile_export.formats.tflite_metadata import add_metadata, append_files
 from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import CLIPPINGS
 from mobile_export.quantize.scheme import INTEGERS
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
-from mobile_export.tensors import Array
 
 CALIBRATION_BATCH = 16
 """Samples calibrated at once where the batch is dynamic."""

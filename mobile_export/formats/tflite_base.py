@@ -19,12 +19,12 @@ from mobile_export.formats.format import Layer
 from mobile_export.formats.tflite_layers import CHANNELS, Operation, Operations
 from mobile_export.formats.tflite_quality import Quality, answers, first, quality
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers, use_integer_kernels
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import least_error
 from mobile_export.quantize.engines import quantize, quantize_with_tensorflow
 from mobile_export.quantize.litert_ranges import Batches, Ranges, extremes, percentiles
 from mobile_export.quantize.recipes import EVERYTHING, recipe, scopes
 from mobile_export.quantize.scheme import INTEGERS, Scheme
-from mobile_export.tensors import Array
 
 BASE, _QUANTIZABLE, _RANGES = "base.tflite", "quantizable.tflite", "ranges.json"
 _INT8 = "int8.tflite"

@@ -10,7 +10,7 @@ from typing import Any
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.public_names import with_public_names
-from mobile_export.graph import Graph, short, total_bytes
+from mobile_export.graphs.graph import Graph, short, total_bytes
 from mobile_export.session import import_tensorflow
 from mobile_export.transforms.element_shapes import fix_element_shapes
 from mobile_export.transforms.propagate_constants import propagate_constants

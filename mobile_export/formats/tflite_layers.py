@@ -9,8 +9,8 @@ import numpy as np
 
 from mobile_export.formats.flatbuffer import operator_name, schema, walk
 from mobile_export.formats.format import Layer
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.scheme import INTEGERS, Scheme
-from mobile_export.tensors import Array
 
 PRECISIONS = ("weight_int4", "int8", "int16x8", "dynamic", "weight_int8", "float16", "float32")
 """What a layer may have, from the fewest bytes of weights to the most."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.formats.tflite_runner import TFLiteRunner
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 Batches = Sequence[Mapping[str, Array]]
 

@@ -9,8 +9,8 @@ import numpy as np
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.formats.tflite_edges import SIGNATURE
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge
-from mobile_export.tensors import Array
 from mobile_export.tools import import_tool
 
 THREADS = 2

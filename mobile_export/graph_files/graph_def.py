@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, region_bytes
-from mobile_export.protos import GraphDef, NodeDef, TensorProto
-from mobile_export.tensors import Array, array_to_tensor, dtype_number, fits_numpy, numpy_dtype, read_shape, write_shape
+from mobile_export.graphs.graph import Graph, attribute, region_bytes
+from mobile_export.graphs.protos import GraphDef, NodeDef, TensorProto
+from mobile_export.graphs.tensors import (
+    Array,
+    array_to_tensor,
+    dtype_number,
+    fits_numpy,
+    numpy_dtype,
+    read_shape,
+    write_shape,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

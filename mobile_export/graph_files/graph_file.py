@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.arity import refuse_malformed
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import parse_graph_def
 from mobile_export.graph_files.message_file import check_size
 from mobile_export.graph_files.message_text import parse_text
-from mobile_export.package import is_package
-from mobile_export.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.arity import refuse_malformed
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.package import is_package
+from mobile_export.graphs.protos import DecodeError, GraphDef, MetaGraphDef, SaverDef
+from mobile_export.graphs.tensors import Array
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")  # of which text has none, and a message many
 _FIRST_WORD = re.compile(rb"(?:\s|#[^\n]*\n)*(\w+)")

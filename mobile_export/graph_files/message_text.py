@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import GraphDef, MetaGraphDef, SavedModel, SaverDef, TensorProto
+from mobile_export.graphs.protos import GraphDef, MetaGraphDef, SavedModel, SaverDef, TensorProto
 
 Message = TypeVar("Message", GraphDef, MetaGraphDef, SavedModel, SaverDef)
 

@@ -5,7 +5,7 @@ TensorFlow loads no graph in which one of them names a node that is not there.
 
 from collections.abc import Mapping
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 
 _ATTRIBUTE = "_class"
 _PREFIX = b"loc:@"

@@ -6,8 +6,8 @@ It is not that of `Graph.topological_order`: new names and overlapping matches h
 from collections import defaultdict
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, control_inputs, node_name
-from mobile_export.ops import MERGES
+from mobile_export.graphs.graph import Graph, control_inputs, node_name
+from mobile_export.graphs.ops import MERGES
 
 
 def execution_order(graph: Graph) -> list[str]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, data_inputs, node_name
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
 from mobile_export.graph_transform_tool.static_shapes import inferred
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.convolutions import Readers, are_private, gathered_waits, is_plain
 from mobile_export.transforms.patterns import gated_nodes
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, data_inputs
 from mobile_export.graph_transform_tool.execution_order import execution_order
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, data_inputs
+from mobile_export.graphs.protos import NodeDef
 
 
 @dataclass(frozen=True)

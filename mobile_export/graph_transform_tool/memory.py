@@ -1,7 +1,7 @@
 """How much memory a transform may fill with values that it makes."""
 
-from mobile_export.graph import Graph
-from mobile_export.tensors import LARGEST_FILL
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import LARGEST_FILL
 
 
 def memory_limit(graph: Graph) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
+from mobile_export.graphs.graph import Graph, node_name
 
 
 def rename_nodes(graph: Graph, names: Mapping[str, str]) -> Graph:

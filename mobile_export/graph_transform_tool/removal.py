@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
 
 
 def require_outputs(graph: Graph, parameters: Parameters) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError, nearest
-from mobile_export.graph import Graph, TensorSpec, canonical, is_tensor, node_name
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, is_tensor, node_name
 from mobile_export.transform_string import Call
 
 IGNORE_ERRORS = "ignore_errors"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
-from mobile_export.ops import RUNNABLE
-from mobile_export.safety import refuse_unlisted
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.safety import refuse_unlisted
 from mobile_export.session import Session
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mobile_export.graph import Graph, control_inputs
 from mobile_export.graph_transform_tool.weights import blocks, elementwise, value_range
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, dtype_named, dtype_number_of
+from mobile_export.graphs.graph import Graph, control_inputs
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_named, dtype_number_of
 
 QUINT8_DTYPE = dtype_named("quint8")
 LEVELS = 255

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mobile_export.errors import TargetError
-from mobile_export.graph import Graph
-from mobile_export.tensors import dtype_number_spelled
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import dtype_number_spelled
 
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*")
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mobile_export.graph import Graph
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 
 _BLOCK = 1 << 17  # elements
 

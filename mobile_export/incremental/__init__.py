@@ -1,1 +1,1 @@
-"""What a build need not do again, and what it depends on: records, known hashes, kept and cached files."""
+"""Whether there is anything to do: what the last run looked at, and hashes of files that did not change."""

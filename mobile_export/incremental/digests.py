@@ -11,10 +11,10 @@ import re
 import time
 from pathlib import Path
 
-from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import drafting
 from mobile_export.caching.places import cache_root, make_folder
 from mobile_export.incremental.unchanged import settled, stat_of
+from mobile_export.published.artifact_files import sha256_of
 
 LARGE = 1 << 20
 """Bytes from which on looking a hash up is quicker than hashing."""

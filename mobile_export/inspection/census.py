@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from math import prod
 
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
+from mobile_export.graphs.ops import LOSSES, VARIABLES
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.safety import all_nodes
 from mobile_export.inspection.findings import Network
-from mobile_export.ops import LOSSES, VARIABLES
-from mobile_export.protos import NodeDef
-from mobile_export.safety import all_nodes
 from mobile_export.session import Session
 
 _SHADOW = "/ExponentialMovingAverage"  # what the name of a variable's moving average adds to its own

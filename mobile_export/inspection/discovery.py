@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mobile_export.advice import described
-from mobile_export.cuts import Obstacle, cut, unportable
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.cuts import Obstacle, cut, unportable
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.inspection.findings import Edge, Edges
 from mobile_export.network import answers, signature
 from mobile_export.network.forward import find_inputs, forward_graph

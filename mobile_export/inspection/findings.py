@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.target import Model
 
 

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from mobile_export import workers
 from mobile_export.errors import ExportError, TargetError
 from mobile_export.formats import FORMATS
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
+from mobile_export.graphs.ops import RANDOM
 from mobile_export.inspection import census
 from mobile_export.inspection.discovery import find_network
 from mobile_export.inspection.findings import Inspection, Seen
 from mobile_export.inspection.trial import make_ready, try_formats
 from mobile_export.network.cones import training_switches
-from mobile_export.ops import RANDOM
 from mobile_export.sources import detect, source_of
 from mobile_export.sources.saved_model import signatures_of
 from mobile_export.target import Model, UserCode

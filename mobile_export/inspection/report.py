@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mobile_export.graph import TensorSpec, format_shape
+from mobile_export.graphs.graph import TensorSpec, format_shape
 from mobile_export.inspection.findings import Edge, Edges, Inspection, Network, Seen, Verdict
 from mobile_export.report.terminal import format_bytes
 

@@ -12,7 +12,7 @@ from typing import Any
 from mobile_export import workers
 from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
 from mobile_export.formats import FORMATS, QUANTIZABLE
-from mobile_export.graph import TensorSpec, format_shape
+from mobile_export.graphs.graph import TensorSpec, format_shape
 from mobile_export.inspection.findings import Edge, Edges, Inspection, Ready, Seen, Verdict
 from mobile_export.inspection.inspect import inspect_model
 from mobile_export.target import AUTO, Input, Model, Output

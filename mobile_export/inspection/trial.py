@@ -9,11 +9,11 @@ from pathlib import Path
 from mobile_export import workers
 from mobile_export.errors import ConversionError, ExportError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.inspection import census
 from mobile_export.inspection.findings import Ready, Verdict
 from mobile_export.pipeline import OPTIMIZED, measure, prepare, refer, write
-from mobile_export.plan import request_for
+from mobile_export.planning.plan import request_for
 from mobile_export.target import Artifact, Model, Target
 
 Shape = tuple[int, ...] | None

@@ -1,8 +1,8 @@
 """Attributes that an older TensorFlow does not know, and refuses to read, whatever they say."""
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import FunctionDefLibrary, NodeDef
 from mobile_export.kernels.runtimes import Runtime
-from mobile_export.protos import FunctionDefLibrary, NodeDef
 from mobile_export.transforms.operators import definition_of
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from mobile_export.errors import ModelError
 from mobile_export.formats.memmapped import graph_of
-from mobile_export.graph import Graph
 from mobile_export.graph_files import graph_file
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.package import open_package
+from mobile_export.graphs.protos import DecodeError
 from mobile_export.kernels.header import without_spaces
 from mobile_export.kernels.needed import Need, needed
 from mobile_export.kernels.runtimes import Runtime
-from mobile_export.package import open_package
-from mobile_export.protos import DecodeError
 
 
 def needed_by(path: Path) -> list[Need]:

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mobile_export.graph import Graph
-from mobile_export.protos import AttrValue, NodeDef
-from mobile_export.safety import all_nodes
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import AttrValue, NodeDef
+from mobile_export.graphs.safety import all_nodes
+from mobile_export.graphs.tensors import dtype_name
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import dtype_name
 from mobile_export.transforms.operators import definition_of
 
 Types = tuple[tuple[str, tuple[str, ...]], ...]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mobile_export.kernels.header import FILE_NAME, header
-from mobile_export.manifest import Manifest
+from mobile_export.published.manifest import Manifest
 
 
 def save_header(manifest: Manifest, folder: Path) -> None:

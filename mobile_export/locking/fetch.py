@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import PART, move
 from mobile_export.errors import ModelError, TargetError
 from mobile_export.locking.grammar import is_url
@@ -21,8 +20,9 @@ from mobile_export.locking.lock import (
     write_lock,
 )
 from mobile_export.locking.locked_files import copy, is_there, refuse_links, retire
-from mobile_export.manifest import KINDS
 from mobile_export.mutex import alone
+from mobile_export.published.artifact_files import sha256_of
+from mobile_export.published.manifest import KINDS
 
 if TYPE_CHECKING:
     from mobile_export.locking.download import Downloads

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mobile_export.manifest import KINDS
+from mobile_export.published.manifest import KINDS
 
 HEADER = "mobile-export-lock"
 VERSION = 1

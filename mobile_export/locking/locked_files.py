@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.artifact_files import sha256_of
 from mobile_export.atomic import replacing
 from mobile_export.errors import ModelError, OutputError
 from mobile_export.locking.lock import Lock, LockedFile, LockedTarget
+from mobile_export.published.artifact_files import sha256_of
 
 _CHUNK = 1 << 20
 _POINTER = b"version https://git-lfs"

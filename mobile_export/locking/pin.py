@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.artifact_files import files_of, sha256_of
 from mobile_export.atomic import replacing
 from mobile_export.errors import TargetError
-from mobile_export.integrity import published_folders, shippable
 from mobile_export.locking.grammar import BY_HASH, is_url, path_problem, source_problem, target_problem
 from mobile_export.locking.lock import (
     Lock,
@@ -21,9 +19,11 @@ from mobile_export.locking.lock import (
     write_lock,
 )
 from mobile_export.locking.locked_files import copy, is_there, refuse_links, retire
-from mobile_export.manifest import FILE_NAME as MANIFEST
-from mobile_export.manifest import Manifest
 from mobile_export.mutex import alone
+from mobile_export.published.artifact_files import files_of, sha256_of
+from mobile_export.published.integrity import published_folders, shippable
+from mobile_export.published.manifest import FILE_NAME as MANIFEST
+from mobile_export.published.manifest import Manifest
 
 BY_TARGET = "{target}"
 """Stands in `--from` and `--copy-to` for the name of each target."""

@@ -4,8 +4,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real, real_rows
 from mobile_export.metrics.metric import STRICT, Statistics, class_problem, finite_samples
-from mobile_export.tensors import Array, Real, real_rows
 
 
 @dataclass(frozen=True, config=STRICT)

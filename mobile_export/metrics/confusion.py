@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real
 from mobile_export.metrics.metric import STRICT, Statistics, class_problem, finite_samples, group_sums, ratio
-from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -3,8 +3,8 @@
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real, real_rows
 from mobile_export.metrics.metric import STRICT, Mean, Statistics, column, some_rows, value_problem
-from mobile_export.tensors import Array, Real, real_rows
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from mobile_export.errors import ModelError
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics.metric import STRICT, Mean, Statistics, column, finite_samples, worst
-from mobile_export.tensors import Array
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobile_export.graphs.tensors import Real
 from mobile_export.metrics.metric import Metric, Statistics, sign, spread
-from mobile_export.tensors import Real
 
 LEAST_DRAWS, MOST_DRAWS = 2_000, 20_000
 _WORK = 1 << 22

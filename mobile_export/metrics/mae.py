@@ -3,9 +3,9 @@
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real
 from mobile_export.metrics.mean_error import MeanError
 from mobile_export.metrics.metric import STRICT, some_rows
-from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)

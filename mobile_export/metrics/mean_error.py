@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from mobile_export.graphs.tensors import Array, Real, real_rows
 from mobile_export.metrics.metric import Mean, Statistics, column, finite_samples, value_problem
-from mobile_export.tensors import Array, Real, real_rows
 
 
 class MeanError(Mean, ABC):

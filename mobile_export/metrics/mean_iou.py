@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real
 from mobile_export.metrics.metric import STRICT, Statistics, ratio
-from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)

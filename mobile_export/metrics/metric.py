@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
-from mobile_export.tensors import Array, Real, real_rows
+from mobile_export.graphs.tensors import Array, Real, real_rows
 
 Statistics = Real
 """What a metric keeps of each sample, shape [samples, numbers]: enough to score any subset of them."""

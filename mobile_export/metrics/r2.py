@@ -3,8 +3,8 @@
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array, Real, real_rows
 from mobile_export.metrics.metric import STRICT, Statistics, finite_samples, value_problem
-from mobile_export.tensors import Array, Real, real_rows
 
 MOST_VALUES = 1 << 22
 """Of all samples together: two numbers are kept of each, 64 MiB in all, for the reference and for every file."""

@@ -4,8 +4,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.metrics.metric import STRICT, Mean, Statistics, class_problem, column, finite_samples
-from mobile_export.tensors import Array
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
 from mobile_export.errors import MissingToolError
+from mobile_export.graphs.tensors import Array, Real
 from mobile_export.metrics.metric import STRICT, Statistics, finite_samples, ratio
-from mobile_export.tensors import Array, Real
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,13 +4,13 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from mobile_export.graph import Graph, attribute, data_inputs, node_name, port
-from mobile_export.names import is_operators
+from mobile_export.graphs.graph import Graph, attribute, data_inputs, node_name, port
+from mobile_export.graphs.names import is_operators
+from mobile_export.graphs.ops import LAYERS, LOSSES, SHAPE_OPS, VARIABLES
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_name, read_shape
 from mobile_export.network.cones import Cones, is_update
 from mobile_export.network.signature import LISTED, MOST, Candidate
-from mobile_export.ops import LAYERS, LOSSES, SHAPE_OPS, VARIABLES
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_name, read_shape
 from mobile_export.transforms.drop_control_edges import OBSERVERS
 from mobile_export.transforms.operators import node_outputs, output_dtype
 

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mobile_export.graph import LOOP_OPS, Graph, attribute, canonical, data_inputs, node_name
-from mobile_export.ops import CONVOLUTIONS, LAYERS, LOSSES, PLACEHOLDERS, SHAPE_OPS, VARIABLES
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import LOOP_OPS, Graph, attribute, canonical, data_inputs, node_name
+from mobile_export.graphs.ops import CONVOLUTIONS, LAYERS, LOSSES, PLACEHOLDERS, SHAPE_OPS, VARIABLES
+from mobile_export.graphs.protos import NodeDef
 
 _UPDATES = re.compile(
     r"(Assign|Scatter(Nd)?(Add|Sub|Update)|(Resource)?(Sparse)?Apply|Resource(Scatter|Apply)|.*Grad(V\d)?$)"

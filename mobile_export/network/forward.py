@@ -10,15 +10,15 @@ import numpy as np
 
 from mobile_export.advice import naming_cuts
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name
+from mobile_export.graphs.ops import PLACEHOLDERS
+from mobile_export.graphs.safety import refuse_perilous
+from mobile_export.graphs.tensors import numpy_dtype
 from mobile_export.network import answers, signature
 from mobile_export.network.cones import training_switches
 from mobile_export.network.freeze import freeze
 from mobile_export.network.trained import Trained
-from mobile_export.ops import PLACEHOLDERS
-from mobile_export.safety import refuse_perilous
 from mobile_export.target import Constant, Input, Model, Output
-from mobile_export.tensors import numpy_dtype
 from mobile_export.transforms.add_default_attributes import add_default_attributes
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, called_functions, data_inputs, node_name
-from mobile_export.ops import VARIABLES
-from mobile_export.protos import FunctionDef, FunctionDefLibrary, NodeDef
-from mobile_export.tensors import Array, dtype_name, numpy_dtype, read_shape, write_shape
+from mobile_export.graphs.graph import Graph, attribute, called_functions, data_inputs, node_name
+from mobile_export.graphs.ops import VARIABLES
+from mobile_export.graphs.protos import FunctionDef, FunctionDefLibrary, NodeDef
+from mobile_export.graphs.tensors import Array, dtype_name, numpy_dtype, read_shape, write_shape
 from mobile_export.transforms.patterns import drop_unused_functions
 
 _CARRIERS = frozenset("Identity Switch Merge Enter Exit NextIteration".split())

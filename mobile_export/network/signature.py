@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name, port
-from mobile_export.names import identifiers, telling_part
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, canonical, format_shape, node_name, port
+from mobile_export.graphs.names import identifiers, telling_part
+from mobile_export.graphs.ops import PLACEHOLDERS, READERS, RUNNABLE, VARIABLES
+from mobile_export.graphs.tensors import dtype_name, read_shape
 from mobile_export.network.cones import Cones
-from mobile_export.ops import PLACEHOLDERS, READERS, RUNNABLE, VARIABLES
 from mobile_export.session import Session
-from mobile_export.tensors import dtype_name, read_shape
 from mobile_export.transforms.operators import output_dtype
 from mobile_export.transforms.patterns import drop_unused_functions
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobile_export.graph import Graph
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mobile_export.artifact_files import artifact_size, files_of
 from mobile_export.checks import CHECKS, Evidence, Measurement, Scores, judge
 from mobile_export.data.preprocess import Preprocessed, real
 from mobile_export.deflate import deflated_size
@@ -16,6 +15,7 @@ from mobile_export.metrics import make_metric
 from mobile_export.pipeline.scoring import score_samples
 from mobile_export.pipeline.work import ANSWERS, SCORED
 from mobile_export.pipeline.write import write
+from mobile_export.published.artifact_files import artifact_size, files_of
 from mobile_export.runner import Edge, Runner, run_samples
 from mobile_export.samples import Samples, load_samples
 from mobile_export.sampling import PARITY, outside, ready

@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from mobile_export.advice import naming_cuts
-from mobile_export.cuts import DRAWS, unportable
 from mobile_export.data.preprocess import Recipes
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
 from mobile_export.graph_transform_tool.run import run_call
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
+from mobile_export.graphs.cuts import DRAWS, unportable
+from mobile_export.graphs.graph import Graph, TensorSpec, format_shape, node_name, total_bytes
+from mobile_export.graphs.ops import RANDOM
 from mobile_export.labels import read_labels
 from mobile_export.network.forward import find_inputs, forward_graph
-from mobile_export.ops import RANDOM
 from mobile_export.pipeline.work import OPTIMIZED, REFERENCE
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples

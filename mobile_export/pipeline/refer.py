@@ -8,7 +8,7 @@ import numpy as np
 from mobile_export.data.preprocess import Preprocessed
 from mobile_export.data_checks import Finding, lint
 from mobile_export.errors import CheckFailed
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.metrics import Statistics, make_metric
 from mobile_export.pipeline.scoring import score_samples
 from mobile_export.pipeline.work import ANSWERS, REFERENCE, SCORED

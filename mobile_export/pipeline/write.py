@@ -5,12 +5,12 @@ from pathlib import Path
 
 from mobile_export.advice import naming_cuts
 from mobile_export.formats import FORMATS, QUANTIZABLE, Layer, Request
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.safety import refuse_unlisted
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.runtimes import load_runtime
-from mobile_export.ops import RUNNABLE
 from mobile_export.pipeline.work import OPTIMIZED
-from mobile_export.safety import refuse_unlisted
 from mobile_export.samples import Samples, map_samples
 from mobile_export.sampling import CALIBRATION
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 CLIPPINGS = ("minmax", "mse")
 """What `Scheme.weights` may say, the default first."""

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.litert import litert
 from mobile_export.quantize.scheme import TAIL
-from mobile_export.tensors import Array
 
 Ranges = dict[str, tuple[float, float]]
 """Tensor name → smallest and largest value that its scale has to hold."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from mobile_export.tensors import Array
+from mobile_export.graphs.tensors import Array
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto

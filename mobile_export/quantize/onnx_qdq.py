@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_graph import Editor
 from mobile_export.quantize.onnx_operators import CARRYING, Weighted, channel_axes, data_inputs
 from mobile_export.quantize.onnx_plan import OnnxPlan
 from mobile_export.quantize.onnx_ranges import METHODS, Histogram
 from mobile_export.quantize.onnx_weights import Affine, Int8, int32_bias, least_scale
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.tensors import Array
 
 if TYPE_CHECKING:
     from onnx import NodeProto

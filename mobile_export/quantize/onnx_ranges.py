@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.scheme import TAIL
-from mobile_export.tensors import Array
 
 Range = tuple[float, float]
 

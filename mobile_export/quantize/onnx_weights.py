@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import least_error
-from mobile_export.tensors import Array
 
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 

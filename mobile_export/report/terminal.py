@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, CheckEntry, Manifest
 
 
 def format_bytes(count: float) -> str:

@@ -5,13 +5,13 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobile_export.artifact_files import artifact_size
 from mobile_export.checks import Measurement
 from mobile_export.errors import ConversionError
 from mobile_export.executors import Place, opened
 from mobile_export.formats import QUANTIZABLE, About
 from mobile_export.pipeline import Measured, measure, measure_latency
-from mobile_export.plan import request_for
+from mobile_export.planning.plan import request_for
+from mobile_export.published.artifact_files import artifact_size
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.trail import Kind, Outcome, Reading
 from mobile_export.target import Artifact, Data, Limits, Target

@@ -11,7 +11,7 @@ from mobile_export.errors import ConversionError, TargetError
 from mobile_export.executors import Crew
 from mobile_export.formats import QUANTIZABLE, Layer
 from mobile_export.pipeline import MEASURED_WITH, convert
-from mobile_export.plan import request_for
+from mobile_export.planning.plan import request_for
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.bench import Job, write_file
 from mobile_export.search.evaluate import Evaluator

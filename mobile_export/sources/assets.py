@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, canonical, data_inputs, node_name
-from mobile_export.protos import AssetFileDef, DecodeError, MetaGraphDef
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, data_inputs, node_name
+from mobile_export.graphs.protos import AssetFileDef, DecodeError, MetaGraphDef
 from mobile_export.sources.saved_signature import tensor_named
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.strip import strip

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, node_name
-from mobile_export.names import identifiers
+from mobile_export.graphs.graph import Graph, TensorSpec, node_name
+from mobile_export.graphs.names import identifiers
+from mobile_export.graphs.protos import GraphDef, NodeDef
+from mobile_export.graphs.tensors import Array, read_shape
 from mobile_export.network.trained import Trained
-from mobile_export.protos import GraphDef, NodeDef
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import Array, read_shape
 
 _RESOURCE = 20  # TensorFlow's number
 _LONGEST = 240  # characters of an error that are shown

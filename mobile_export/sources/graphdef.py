@@ -6,10 +6,10 @@ from pathlib import Path
 from mobile_export.errors import ModelError, TargetError
 from mobile_export.graph_files.graph_file import looks_like_a_graph, read_graph
 from mobile_export.graph_files.message_file import check_size
+from mobile_export.graphs.tensors import Array
 from mobile_export.network.trained import Trained
 from mobile_export.sources.variables import Variables, open_checkpoint, values
 from mobile_export.target import Model
-from mobile_export.tensors import Array
 
 _SUFFIXES = (".pb", ".pbtxt", ".meta")
 

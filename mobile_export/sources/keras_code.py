@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mobile_export.errors import ModelError
-from mobile_export.ops import RUNNABLE
-from mobile_export.protos import DecodeError, NodeDef
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.protos import DecodeError, NodeDef
 
 _SPACES = ("layers", "initializers", "regularizers", "constraints", "activations", "dtype_policies", "quantizers")
 _HELPERS = frozenset({"get", "serialize", "deserialize"})

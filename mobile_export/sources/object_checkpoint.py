@@ -8,8 +8,8 @@ from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import checkpoint_file, find_checkpoint, is_v2
 from mobile_export.checkpoints.table import Table
 from mobile_export.errors import ModelError
+from mobile_export.graphs.protos import DecodeError
 from mobile_export.network.trained import Trained
-from mobile_export.protos import DecodeError
 from mobile_export.session import import_tensorflow
 from mobile_export.sources.builder import Blank, build, listed
 from mobile_export.sources.concrete import brief, is_keras, is_signed, trace

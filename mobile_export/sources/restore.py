@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, attribute, data_inputs, node_name, port
-from mobile_export.ops import VARIABLES
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, data_inputs, node_name, port
+from mobile_export.graphs.ops import VARIABLES
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.calls import CALLS
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.strip import strip

@@ -11,22 +11,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.arity import refuse_wrong_arity
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.prefix import is_v2
 from mobile_export.checkpoints.table import hint
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_files.message_file import check_size
 from mobile_export.graph_files.message_text import parse_text
+from mobile_export.graphs.arity import refuse_wrong_arity
+from mobile_export.graphs.graph import Graph, node_name
+from mobile_export.graphs.protos import DecodeError, MetaGraphDef, SavedModel
+from mobile_export.graphs.safety import refuse_dropped
+from mobile_export.graphs.tensors import Array
 from mobile_export.network.trained import Trained
-from mobile_export.protos import DecodeError, MetaGraphDef, SavedModel
-from mobile_export.safety import refuse_dropped
 from mobile_export.sources.assets import asset_files, vocabularies
 from mobile_export.sources.restore import places
 from mobile_export.sources.saved_signature import INITIALIZER, choose, names, signed
 from mobile_export.target import Model
-from mobile_export.tensors import Array
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.strip import strip
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec, attribute, canonical, is_tensor
-from mobile_export.names import identifiers
-from mobile_export.protos import SignatureDef, TensorInfo
-from mobile_export.tensors import dtype_name, read_shape
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, canonical, is_tensor
+from mobile_export.graphs.names import identifiers
+from mobile_export.graphs.protos import SignatureDef, TensorInfo
+from mobile_export.graphs.tensors import dtype_name, read_shape
 
 INITIALIZER = "__saved_model_init_op"
 _TRAINING = "__saved_model_train_op"

@@ -11,12 +11,12 @@ from mobile_export.checkpoints.prefix import find_checkpoint, is_v2
 from mobile_export.checkpoints.v1_checkpoint import V1Checkpoint
 from mobile_export.checkpoints.weights import Weights
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, node_name
+from mobile_export.graphs.graph import Graph, attribute, node_name
+from mobile_export.graphs.ops import VARIABLES
+from mobile_export.graphs.tensors import Array, read_shape
 from mobile_export.network.answers import find_outputs
-from mobile_export.ops import VARIABLES
 from mobile_export.sources.restore import Place, places
 from mobile_export.target import Model
-from mobile_export.tensors import Array, read_shape
 
 SHADOW = "/ExponentialMovingAverage"
 """What the name of a variable's moving average adds to its own."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Graph
-from mobile_export.ops import RANDOM
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.ops import RANDOM
+from mobile_export.graphs.tensors import Array
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples
 from mobile_export.session import PROBE_SECONDS, Session
-from mobile_export.tensors import Array
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results
 from mobile_export.transforms.fold_affine import fold_affine

@@ -1,7 +1,7 @@
 """Attributes at their defaults, written down."""
 
-from mobile_export.graph import Graph
-from mobile_export.protos import FunctionDefLibrary
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import FunctionDefLibrary
 from mobile_export.transforms.operators import definition_of
 
 

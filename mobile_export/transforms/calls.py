@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import attribute, control_inputs, node_name
-from mobile_export.protos import FunctionDef, NameAttrList, NodeDef
+from mobile_export.graphs.graph import attribute, control_inputs, node_name
+from mobile_export.graphs.protos import FunctionDef, NameAttrList, NodeDef
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 """Operators that call the one function that they name."""

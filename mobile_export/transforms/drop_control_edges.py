@@ -1,6 +1,6 @@
 """Side effects that inference does not have: assertions, prints, update operations."""
 
-from mobile_export.graph import Graph, canonical, node_name
+from mobile_export.graphs.graph import Graph, canonical, node_name
 from mobile_export.transforms.patterns import gated_nodes
 
 OBSERVERS = frozenset({"CheckNumerics", "CheckNumericsV2", "Print"})

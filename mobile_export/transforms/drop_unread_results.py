@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name, short
-from mobile_export.protos import FunctionDef, FunctionDefLibrary, NodeDef
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, data_inputs, node_name, short
+from mobile_export.graphs.protos import FunctionDef, FunctionDefLibrary, NodeDef
 from mobile_export.transforms.liveness import LOOPS, CallScope, FunctionScope, Reader, Scope, called_by
 from mobile_export.transforms.operators import Functions
 from mobile_export.transforms.patterns import drop_unused_functions

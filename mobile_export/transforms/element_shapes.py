@@ -5,10 +5,10 @@ TensorFlow learns them while it runs. TensorFlow Lite keeps a list in one tensor
 
 from collections import defaultdict
 
-from mobile_export.graph import LOOP_OPS, Graph, attribute, node_name
-from mobile_export.protos import FunctionDefLibrary, NodeDef
+from mobile_export.graphs.graph import LOOP_OPS, Graph, attribute, node_name
+from mobile_export.graphs.protos import FunctionDefLibrary, NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.session import Session
-from mobile_export.tensors import Array
 from mobile_export.transforms.inline_functions import inline_functions
 from mobile_export.transforms.patterns import gated_nodes, values_where_known
 from mobile_export.transforms.tensor_lists import Shape, add_element_shape

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, data_inputs, format_shape, node_name
-from mobile_export.ops import SHAPE_OPS
+from mobile_export.graphs.graph import Graph, attribute, data_inputs, format_shape, node_name
+from mobile_export.graphs.ops import SHAPE_OPS
+from mobile_export.graphs.tensors import write_shape
 from mobile_export.session import Session
-from mobile_export.tensors import write_shape
 from mobile_export.transforms.patterns import constant_nodes, evaluate
 
 Shape = tuple[int, ...]

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, control_inputs, node_name, port
-from mobile_export.ops import CONVOLUTIONS
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, node_name, port
+from mobile_export.graphs.ops import CONVOLUTIONS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.convolutions import (
     MOST_CHANNELS,
     NORM_OPERANDS,

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.data.preprocess import affine
-from mobile_export.graph import Graph, TensorSpec, attribute, node_name, port, short
-from mobile_export.ops import CONVOLUTIONS
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, node_name, port, short
+from mobile_export.graphs.ops import CONVOLUTIONS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_named, dtype_number_of
 from mobile_export.target import Preprocessing
-from mobile_export.tensors import Array, dtype_named, dtype_number_of
 
 Vector = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, called_functions
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, called_functions
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.calls import MOST_INPUTS, MOST_NODES, called_function
 from mobile_export.transforms.operators import Functions
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, called_functions, control_inputs, data_inputs, ends, node_name
-from mobile_export.protos import FunctionDef, NodeDef
+from mobile_export.graphs.graph import Graph, attribute, called_functions, control_inputs, data_inputs, ends, node_name
+from mobile_export.graphs.protos import FunctionDef, NodeDef
 from mobile_export.transforms.calls import CALLS, Call, called_function
 from mobile_export.transforms.growth import Size, refuse_oversized
 from mobile_export.transforms.operators import Functions

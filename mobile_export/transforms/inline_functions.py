@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import (
+from mobile_export.graphs.graph import (
     Graph,
     attribute,
     control_inputs,
@@ -12,8 +12,8 @@ from mobile_export.graph import (
     node_name,
     short,
 )
-from mobile_export.protos import FunctionDefLibrary, GraphDef, NameAttrList, NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.protos import FunctionDefLibrary, GraphDef, NameAttrList, NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.calls import Call, called_function, is_plain
 from mobile_export.transforms.growth import Size, inlined_sizes, refuse_oversized, refuse_recursion
 from mobile_export.transforms.inline_bodies import inline_bodies

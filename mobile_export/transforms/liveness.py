@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from mobile_export.graph import attribute, control_inputs, data_inputs, node_name
-from mobile_export.protos import FunctionDef, NameAttrList, NodeDef
+from mobile_export.graphs.graph import attribute, control_inputs, data_inputs, node_name
+from mobile_export.graphs.protos import FunctionDef, NameAttrList, NodeDef
 from mobile_export.transforms.calls import is_plain
 from mobile_export.transforms.operators import Functions, node_outputs
 

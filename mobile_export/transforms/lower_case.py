@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs
-from mobile_export.protos import FunctionDef, FunctionDefLibrary, NameAttrList, NodeDef
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, data_inputs
+from mobile_export.graphs.protos import FunctionDef, FunctionDefLibrary, NameAttrList, NodeDef
 from mobile_export.transforms.patterns import drop_unused_functions
 
 _CASES = {"Case": ("StatefulPartitionedCall", "If"), "StatelessCase": ("PartitionedCall", "StatelessIf")}

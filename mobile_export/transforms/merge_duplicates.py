@@ -3,10 +3,10 @@
 import hashlib
 from collections import Counter
 
-from mobile_export.graph import Graph, canonical, control_inputs, node_name, region_bytes
-from mobile_export.ops import FOLDABLE
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, canonical, control_inputs, node_name, region_bytes
+from mobile_export.graphs.ops import FOLDABLE
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 
 
 def merge_duplicates(graph: Graph) -> Graph:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import AttrValue, FunctionDef, NodeDef, OpDef
+from mobile_export.graphs.protos import AttrValue, FunctionDef, NodeDef, OpDef
 from mobile_export.session import import_tensorflow
 
 MOST_PORTS = 1 << 16

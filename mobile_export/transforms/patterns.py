@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from mobile_export.graph import Graph, data_inputs, node_name
-from mobile_export.ops import FOLDABLE
-from mobile_export.protos import FunctionDefLibrary, NodeDef
+from mobile_export.graphs.graph import Graph, data_inputs, node_name
+from mobile_export.graphs.ops import FOLDABLE
+from mobile_export.graphs.protos import FunctionDefLibrary, NodeDef
+from mobile_export.graphs.tensors import Array, dtype_named
 from mobile_export.session import Session
-from mobile_export.tensors import Array, dtype_named
 
 
 def constant_nodes(graph: Graph, gated: bool = False) -> set[str]:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
-from mobile_export.ops import SHAPE_OPS
+from mobile_export.graphs.graph import Graph, canonical, control_inputs, data_inputs, node_name, port, total_bytes
+from mobile_export.graphs.ops import SHAPE_OPS
+from mobile_export.graphs.tensors import Array
 from mobile_export.session import Session
-from mobile_export.tensors import Array
 from mobile_export.transforms.patterns import cone, constant_nodes, evaluate, gated_nodes, static_bytes
 
 MAX_GROWTH_BYTES = 1 << 20

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, data_inputs, node_name
-from mobile_export.ops import FOLDABLE, PLACEHOLDERS
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, numpy_dtype
+from mobile_export.graphs.graph import Graph, attribute, data_inputs, node_name
+from mobile_export.graphs.ops import FOLDABLE, PLACEHOLDERS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, numpy_dtype
 from mobile_export.transforms.patterns import cone, evaluate
 
 RANDOM_UNIFORM = frozenset({"RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2"})

@@ -1,6 +1,6 @@
 """Nodes that pass their first input through."""
 
-from mobile_export.graph import Graph, canonical, control_inputs, node_name
+from mobile_export.graphs.graph import Graph, canonical, control_inputs, node_name
 
 PASS_THROUGH = frozenset(["Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Snapshot"])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mobile_export.graph import Graph, canonical, control_inputs, data_inputs, node_name
+from mobile_export.graphs.graph import Graph, canonical, control_inputs, data_inputs, node_name
 from mobile_export.transforms.patterns import values_where_known
 
 

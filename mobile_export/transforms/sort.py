@@ -1,6 +1,6 @@
 """Execution order."""
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 
 
 def sort(graph: Graph) -> Graph:

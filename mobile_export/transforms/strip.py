@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from mobile_export.graph import Graph, TensorSpec, canonical, node_name, port
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_number_of, write_shape
+from mobile_export.graphs.graph import Graph, TensorSpec, canonical, node_name, port
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_number_of, write_shape
 from mobile_export.transforms.patterns import drop_unused_functions
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, canonical, control_inputs, node_name
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, read_shape
+from mobile_export.graphs.graph import Graph, attribute, canonical, control_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, read_shape
 from mobile_export.transforms.patterns import gated_nodes, values_where_known
 from mobile_export.transforms.tensor_lists import Shape, add_element_shape
 

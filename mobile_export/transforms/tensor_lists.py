@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mobile_export.graph import Graph, data_inputs, node_name
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
 
 Shape = tuple[int, ...]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mobile_export.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry
+from mobile_export.published.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry
 
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "ort": ".ort", "graphdef": ".pb"}
 

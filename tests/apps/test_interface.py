@@ -6,7 +6,7 @@ import pytest
 
 from mobile_export.apps.interface import interface_of
 from mobile_export.errors import TargetError
-from mobile_export.manifest import ArtifactEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, Manifest
 from tests.apps.manifests import entry, manifest
 
 

@@ -11,7 +11,7 @@ from mobile_export.apps.interface import Interface, interface_of
 from mobile_export.apps.kotlin import Kotlin, names
 from mobile_export.apps.templating import header
 from mobile_export.errors import TargetError
-from mobile_export.manifest import ArtifactEntry, EdgeEntry, PreprocessingEntry
+from mobile_export.published.manifest import ArtifactEntry, EdgeEntry, PreprocessingEntry
 from mobile_export.target import App
 from tests.apps.manifests import entry, manifest
 

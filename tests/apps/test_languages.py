@@ -4,7 +4,7 @@ import pytest
 
 from mobile_export.apps import LANGUAGES, generate, source_paths
 from mobile_export.apps.interface import interface_of
-from mobile_export.manifest import AppEntry, ArtifactEntry
+from mobile_export.published.manifest import AppEntry, ArtifactEntry
 from tests.apps.manifests import entry, manifest
 
 BOTH = {"class_name": "Demo", "kotlin_package": "com.example.demo", "swift_module": "DemoModel"}

@@ -12,7 +12,7 @@ from mobile_export.apps import generate
 from mobile_export.apps.pack import LIST, pack
 from mobile_export.errors import CheckFailed, ModelError, OutputError, TargetError
 from mobile_export.locking.pin import pin
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 from tests.apps.manifests import entry, manifest
 from tests.e2e.conftest import tree
 

@@ -10,7 +10,7 @@ from mobile_export.apps.interface import Interface, interface_of
 from mobile_export.apps.swift import Swift, describe, names, render
 from mobile_export.apps.templating import header
 from mobile_export.errors import TargetError
-from mobile_export.manifest import ArtifactEntry
+from mobile_export.published.manifest import ArtifactEntry
 from tests.apps.manifests import entry, manifest
 
 MODULE = {"class_name": "Demo", "swift_module": "DemoModel"}

@@ -8,7 +8,7 @@ import numpy as np
 from mobile_export.apps import generate
 from mobile_export.apps.interface import interface_of
 from mobile_export.apps.vectors import MAGIC, golden_vectors
-from mobile_export.manifest import Manifest
+from mobile_export.published.manifest import Manifest
 from tests.apps.manifests import entry, manifest
 
 IMAGE = np.arange(8, dtype=np.float32).reshape(2, 4)

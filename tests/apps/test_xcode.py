@@ -17,7 +17,7 @@ from mobile_export.apps.xcode.plugin import left_to_do, package_changes
 from mobile_export.apps.xcode.project import FILE_NAME, Project, ScriptPhase, read_project
 from mobile_export.apps.xcode.script import script_text
 from mobile_export.errors import TargetError
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 from tests.apps.xcode_phase import write_files, write_lock
 
 DEMO = Path(__file__).parents[2] / "ios_demo"

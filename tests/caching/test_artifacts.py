@@ -13,10 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.artifact_files import artifact_hash, artifact_size
 from mobile_export.caching.artifacts import ArtifactCache, Finished
 from mobile_export.caching.stores import FolderStore, RemoteStore
-from mobile_export.manifest import ArtifactEntry, CheckEntry, EdgeEntry, Preparation, SchemeEntry, TransformEntry
+from mobile_export.published.artifact_files import artifact_hash, artifact_size
+from mobile_export.published.manifest import (
+    ArtifactEntry,
+    CheckEntry,
+    EdgeEntry,
+    Preparation,
+    SchemeEntry,
+    TransformEntry,
+)
 
 KEY = "ab" * 32
 FILE = "assets/models/t/m.tflite"

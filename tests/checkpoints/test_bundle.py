@@ -20,7 +20,7 @@ from mobile_export.checkpoints.prefix import find_checkpoint
 from mobile_export.checkpoints.slices import slice_key
 from mobile_export.checkpoints.table import checksum
 from mobile_export.errors import ModelError
-from mobile_export.protos import BundleEntryProto, BundleHeaderProto
+from mobile_export.graphs.protos import BundleEntryProto, BundleHeaderProto
 from tests.sources.checkpoints import block, handle, save_variables, sealed, table, variables, varint
 
 tf1 = tf.compat.v1

@@ -16,7 +16,7 @@ from mobile_export.checkpoints.prefix import find_checkpoint
 from mobile_export.checkpoints.slices import slice_key
 from mobile_export.checkpoints.v1_checkpoint import V1Checkpoint
 from mobile_export.errors import ModelError
-from mobile_export.protos import SavedTensorSlices
+from mobile_export.graphs.protos import SavedTensorSlices
 from tests.sources.checkpoints import block, save_variables, table, tf1, variables
 
 V1 = tf1.train.SaverDef.V1

@@ -12,10 +12,10 @@ from mobile_export.classic.convert_memmapped import ConvertMemmapped, convert_me
 from mobile_export.classic.flags import explain, parse
 from mobile_export.classic.transform_graph import TransformGraph, transform_graph
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import write_graph_def
-from mobile_export.package import open_package
-from mobile_export.protos import GraphDef, NodeDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.package import open_package
+from mobile_export.graphs.protos import GraphDef, NodeDef
 from mobile_export.session import Session
 from tests import graph_text
 

@@ -10,9 +10,9 @@ import pytest
 
 from mobile_export.classic.eightbit import eightbit
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
-from mobile_export.tensors import dtype_named
-from mobile_export.text import render
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import dtype_named
+from mobile_export.graphs.text import render
 from tests.graph_transform_tool.eightbit_graphs import (
     BIASED,
     FAILING,

@@ -6,9 +6,9 @@ import zlib
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph, TensorSpec
 from mobile_export.graph_files.graph_def import write_graph_def
 from mobile_export.graph_transform_tool.run import transform
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.transform_string import parse_calls
 
 RNG = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from mobile_export import cli
 from mobile_export.classic.flags import parse
 from mobile_export.classic.freeze_graph import FreezeGraph, Frozen, freeze_graph
 from mobile_export.errors import ConversionError, ModelError, OutputError, TargetError
-from mobile_export.graph import Graph
-from mobile_export.protos import GraphDef, MetaGraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import GraphDef, MetaGraphDef
 from tests.sources.training import ROWS, Net, Saved, dense, mlp, save, tf, tf1, trained, variable
 
 V1 = tf1.train.SaverDef.V1

@@ -12,7 +12,7 @@ from mobile_export.classic.flags import parse as parse_flags
 from mobile_export.classic.optimize_for_inference import OptimizeForInference, optimize_for_inference
 from mobile_export.errors import OutputError, TargetError
 from mobile_export.graph_files.graph_def import write_graph_def
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.protos import GraphDef
 from tests.classic.inference.harness import UINT8
 from tests.graph_text import parse
 

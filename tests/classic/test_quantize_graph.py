@@ -14,9 +14,9 @@ from mobile_export.classic.flags import parse
 from mobile_export.classic.lossy_nodes import quantize_and_dequantize, round_nodes
 from mobile_export.classic.quantize_graph import QuantizeGraph, quantize_graph
 from mobile_export.errors import ModelError, OutputError, TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array, dtype_name
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import Array, dtype_name
 from mobile_export.transforms import relative_difference
 from tests.graph_text import parse as graph_of
 from tests.graph_transform_tool.harness import answers

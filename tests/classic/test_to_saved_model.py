@@ -9,10 +9,10 @@ import pytest
 
 from mobile_export.classic.to_saved_model import servable, to_saved_model
 from mobile_export.errors import ConversionError, ModelError, OutputError
-from mobile_export.graph import Graph, TensorSpec
 from mobile_export.graph_transform_tool.run import transform
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.network.freeze import freeze
-from mobile_export.protos import NodeDef
 from mobile_export.sources import SOURCES
 from mobile_export.target import Model
 from mobile_export.transform_string import parse_calls

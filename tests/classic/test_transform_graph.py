@@ -13,9 +13,9 @@ from mobile_export import cli
 from mobile_export.classic.flags import parse
 from mobile_export.classic.transform_graph import TransformGraph, transform_graph
 from mobile_export.errors import ExportError, ModelError, OutputError, TargetError
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_file import read_graph
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import GraphDef
 from tests.graph_text import parse as graph_of
 
 TEXT = """

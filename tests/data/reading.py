@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mobile_export.data import BATCH, Wanted, read_samples
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource, UserCode
 

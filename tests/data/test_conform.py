@@ -6,7 +6,7 @@ import pytest
 from mobile_export.data import Wanted, read_samples
 from mobile_export.data.conform import conform, sample_shape
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.target import DataSource
 
 NAN, INF = np.nan, np.inf

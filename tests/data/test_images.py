@@ -9,7 +9,7 @@ from PIL import Image
 
 from mobile_export.data import content_hash, reader_of
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.target import DataSource, Images
 from tests.data.reading import peak_megabytes, read, spec
 

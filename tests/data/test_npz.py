@@ -214,7 +214,7 @@ def test_unknown_kind(tmp_path: Path) -> None:
 
 
 def test_its_hash_is_the_files(archive: Path) -> None:
-    from mobile_export.artifact_files import sha256_of
+    from mobile_export.published.artifact_files import sha256_of
 
     source = DataSource(source=archive)
     assert reader_of(source).files(source) == [archive]

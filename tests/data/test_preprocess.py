@@ -21,7 +21,7 @@ def test_what_is_not_declared_changes_nothing() -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_the_models_type_stays(dtype: str) -> None:
-    from mobile_export.tensors import dtype_named
+    from mobile_export.graphs.tensors import dtype_named
 
     assert preprocess(RAW, BGR, dtype_named(dtype)).dtype == dtype_named(dtype)
 

@@ -6,7 +6,7 @@ import pytest
 
 from mobile_export.data import Wanted, read_samples, reader_of
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.target import DataSource
 from tests.data.reading import peak_megabytes, read, spec
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from mobile_export.data import Wanted, read_samples, reader_of
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
-from mobile_export.protos import Example
+from mobile_export.graphs.graph import TensorSpec
+from mobile_export.graphs.protos import Example
 from mobile_export.session import import_tensorflow
 from mobile_export.target import DataSource, Images
 from tests.data.reading import peak_megabytes, read, spec

@@ -8,7 +8,7 @@ import numpy as np
 
 from mobile_export.data_checks import DATA_CHECKS, Evidence, Finding, lint
 from mobile_export.data_checks.evidence import ModelInput, SampleSet, Scored
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.metrics import METRICS, make_metric
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, store_samples

@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export.data_checks.evidence import Evidence
 from mobile_export.data_checks.gather import LOOKED_AT, OF_LARGE, gather
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.samples import Samples, store_samples
 from mobile_export.session import import_tensorflow
 from mobile_export.target import Calibration, Data, Evaluation, Input, Model, Preprocessing, Target

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.target import Preprocessing
 from tests.data_checks.evidence import colour_judge, digits, linted, pictures, said, trained_digits
 

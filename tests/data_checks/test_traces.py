@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.data_checks.traces import Factor, Norm, Range, first_norms, first_steps
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.session import import_tensorflow
 from tests.data_checks.evidence import as_graph
 from tests.graph_text import parse

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.data.preprocess import preprocess
-from mobile_export.manifest import ArtifactEntry, EdgeEntry, Manifest
+from mobile_export.published.manifest import ArtifactEntry, EdgeEntry, Manifest
 from mobile_export.runner import Edge
 from mobile_export.target import Preprocessing
 

@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export import executors
 from mobile_export.caching.folder import VARIABLE
-from mobile_export.manifest import ArtifactEntry, load_manifest
+from mobile_export.published.manifest import ArtifactEntry, load_manifest
 from tests.dask_cluster import dask_cluster
 from tests.search.broken import DIGITS, rescaled, save_model, trained
 

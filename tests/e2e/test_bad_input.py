@@ -249,7 +249,7 @@ def test_a_file_that_was_tampered_with_fails_verify(copy, mobile_export) -> None
 
 
 def test_gate_warn_publishes_and_marks(copy, mobile_export) -> None:
-    from mobile_export.manifest import load_manifest
+    from mobile_export.published.manifest import load_manifest
 
     target("size_ratio = 0.55", "size_ratio = 0.10")(copy)
     ran = mobile_export("build", copy / "targets/android.toml", "--out", copy / "out", "--gate", "warn")
@@ -273,7 +273,7 @@ def test_an_interrupted_build_publishes_nothing_and_stops_its_workers(copy) -> N
 
 
 def test_one_artifact_alone_leaves_the_others(copy, mobile_export) -> None:
-    from mobile_export.manifest import load_manifest
+    from mobile_export.published.manifest import load_manifest
 
     before = tree(copy / "out/android/assets")
     target(

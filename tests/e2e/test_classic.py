@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.session import Session, import_tensorflow
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mobile_export import workers
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.manifest import GOLDEN
+from mobile_export.published.manifest import GOLDEN
 from mobile_export.samples import load_samples
 from mobile_export.session import import_tensorflow
 from mobile_export.sources.keras_import import import_keras

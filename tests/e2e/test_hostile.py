@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.network.forward import forward_graph
-from mobile_export.protos import GraphDef
 from mobile_export.session import import_tensorflow
 from mobile_export.sources import source_of
 from mobile_export.target import Model

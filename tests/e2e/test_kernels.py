@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.kernels.header import read_header
-from mobile_export.manifest import load_manifest
-from mobile_export.protos import GraphDef
+from mobile_export.published.manifest import load_manifest
 from tests.e2e.conftest import tree
 from tests.graph_text import parse
 

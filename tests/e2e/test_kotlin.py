@@ -20,10 +20,10 @@ from mobile_export.apps.kotlin import Kotlin
 from mobile_export.apps.vectors import golden_vectors
 from mobile_export.data.preprocess import preprocess
 from mobile_export.formats.onnx_runner import OnnxRunner
-from mobile_export.manifest import EdgeEntry, Manifest, PreprocessingEntry, load_manifest
+from mobile_export.graphs.tensors import Array
+from mobile_export.published.manifest import EdgeEntry, Manifest, PreprocessingEntry, load_manifest
 from mobile_export.runner import Edge
 from mobile_export.target import Preprocessing
-from mobile_export.tensors import Array
 from tests.apps.manifests import entry, manifest
 from tests.toolchains import not_run, toolchain
 

@@ -13,7 +13,7 @@ from onnxruntime import InferenceSession
 
 from mobile_export.data.preprocess import preprocess
 from mobile_export.formats import FORMATS, About, Request
-from mobile_export.manifest import Manifest, load_manifest
+from mobile_export.published.manifest import Manifest, load_manifest
 from mobile_export.target import Preprocessing
 from tests.formats.tf_graphs import make_graph, mobile_net
 from tests.toolchains import toolchain

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.manifest import GOLDEN
+from mobile_export.published.manifest import GOLDEN
 from mobile_export.samples import load_samples
 from mobile_export.session import import_tensorflow
 

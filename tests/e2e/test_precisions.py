@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobile_export.formats import QUANTIZABLE
-from mobile_export.manifest import REQUIRED_OPERATORS, load_manifest
+from mobile_export.published.manifest import REQUIRED_OPERATORS, load_manifest
 from mobile_export.session import import_tensorflow
 
 pytestmark = pytest.mark.e2e

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mobile_export.protos import GraphDef, SavedModel
+from mobile_export.graphs.protos import GraphDef, SavedModel
 from mobile_export.session import import_tensorflow
 from tests import worker_functions
 from tests.e2e.conftest import tree
@@ -266,7 +266,7 @@ def test_a_malformed_graph_is_refused_by_node(
 
 def test_a_model_that_ends_tensorflow_is_to_blame(tmp_path: Path, mobile_export: Any, monkeypatch: Any) -> None:
     model = save(lambda tf: dense(tf, tf.placeholder(tf.float32, [None, 4], "x"), "scores"), tmp_path)
-    monkeypatch.setattr("mobile_export.making.prepare", worker_functions.abort_on_a_model)
+    monkeypatch.setattr("mobile_export.building.making.prepare", worker_functions.abort_on_a_model)
     monkeypatch.setattr("mobile_export.inspection.inspect.look", worker_functions.abort_on_a_model)
     for command in (("build", target(model, ""), "--out", tmp_path / "out"), ("inspect", model)):
         ran = mobile_export(*command)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.artifact_files import artifact_hash
-from mobile_export.manifest import load_manifest
+from mobile_export.published.artifact_files import artifact_hash
+from mobile_export.published.manifest import load_manifest
 from mobile_export.session import import_tensorflow
 from tests.e2e.conftest import tree
 from tests.graph_text import parse

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 from mobile_export.session import import_tensorflow
 from tests.e2e.conftest import tree
 
@@ -88,7 +88,9 @@ def test_unchecked_files_are_published_and_marked(build, tmp_path, mobile_export
     ran = mobile_export("verify", tmp_path / "out", "--format", "json")
     assert ran.code == 0
     assert [(f["problem"], f["unchecked"]) for f in json.loads(ran.out)] == [(None, REASON)] * 3
-    assert mobile_export("verify", tmp_path / "out").out.splitlines()[0] == f"t/assets/models/t/float32.tflite: {REASON}"
+    assert (
+        mobile_export("verify", tmp_path / "out").out.splitlines()[0] == f"t/assets/models/t/float32.tflite: {REASON}"
+    )
 
     ran = build(*files)
     assert (ran.code, "t: current" in ran.out) == (0, True)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mobile_export.incremental.unchanged import answer
-from mobile_export.manifest import load_manifest
+from mobile_export.published.manifest import load_manifest
 from mobile_export.session import import_tensorflow
 from tests.e2e.conftest import ROOT, Ran, run_in_process, tree
 

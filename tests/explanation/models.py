@@ -8,7 +8,7 @@ import numpy as np
 
 from mobile_export.explanation.comparison import Compared, LayerError, Source, compare
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.samples import Samples, save_samples
 from tests.formats.tf_graphs import make_graph, samples_for, weights

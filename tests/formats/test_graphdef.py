@@ -5,7 +5,7 @@ import pytest
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import FORMATS, Request
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from tests.graph_text import parse

@@ -7,7 +7,7 @@ import pytest
 
 from mobile_export.formats.in_place import written_in_place
 from mobile_export.formats.memmapped import Package
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.graph_text import parse
 
 HEAD = """

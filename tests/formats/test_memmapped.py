@@ -14,13 +14,13 @@ import pytest
 from mobile_export.errors import ConversionError
 from mobile_export.formats import FORMATS, Request
 from mobile_export.formats.memmapped import MIN_BYTES, Package, read_memmapped
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.package import open_package, write_package
-from mobile_export.protos import GraphDef, MemmappedFileSystemDirectory
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.package import open_package, write_package
+from mobile_export.graphs.protos import GraphDef, MemmappedFileSystemDirectory
+from mobile_export.graphs.tensors import write_shape
 from mobile_export.runner import run_samples
 from mobile_export.session import Session
-from mobile_export.tensors import write_shape
 from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 

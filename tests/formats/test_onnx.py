@@ -19,7 +19,7 @@ from mobile_export.formats.onnx_canonical import canonicalize
 from mobile_export.formats.onnx_float import IR_VERSION, convert
 from mobile_export.formats.onnx_mapping import OPSET
 from mobile_export.formats.onnx_runner import MOST_BYTES
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import Session, import_tensorflow
 from tests.loops import LAYERS, looking_back, loop_graph
 
@@ -229,7 +229,7 @@ import sys
 from pathlib import Path
 from mobile_export.formats.format import Request
 from mobile_export.formats.onnx import ONNX
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 for path in map(Path, sys.argv[1:]):
     ONNX().write(Graph.load(path), [Request(path.stem, path.with_suffix(".onnx"))], None)
 """

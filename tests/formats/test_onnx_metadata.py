@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from mobile_export.formats import FORMATS, About, Request
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.target import Preprocessing
 from tests.formats.tf_graphs import make_graph, mobile_net, samples_for
 

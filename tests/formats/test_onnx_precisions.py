@@ -15,7 +15,7 @@ from mobile_export.formats.format import Quantizable, Request
 from mobile_export.formats.onnx import ONNX
 from mobile_export.formats.onnx_runner import optimized
 from mobile_export.formats.onnx_stages import float_operators
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.quantize.onnx_ranges import METHODS
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import run_samples

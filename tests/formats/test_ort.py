@@ -14,7 +14,7 @@ from mobile_export.errors import ConversionError
 from mobile_export.formats.format import Quantizable, Request
 from mobile_export.formats.onnx import ONNX
 from mobile_export.formats.ort import ORT, required_operators
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.runner import run_samples
 from tests.formats.test_onnx import MODELS, NHWC, graph_of
 from tests.formats.test_onnx_precisions import QUANTIZED, samples_of, small_network, squashed
@@ -108,7 +108,7 @@ import sys
 from pathlib import Path
 from mobile_export.formats.format import Request
 from mobile_export.formats.ort import ORT
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 ORT().write(Graph.load(Path(sys.argv[1])), [Request("a", Path(sys.argv[2]))], None)
 """
 

@@ -14,8 +14,8 @@ import pytest
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.formats import FORMATS, About, Request
 from mobile_export.formats.saved_model import read_saved_model, write_saved_model
-from mobile_export.graph import Graph, TensorSpec
-from mobile_export.protos import GraphDef, NodeDef, SavedModel
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.protos import GraphDef, NodeDef, SavedModel
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from tests.graph_text import parse

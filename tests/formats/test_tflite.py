@@ -12,7 +12,7 @@ from mobile_export.errors import ConversionError, ModelError, NotRunnableError, 
 from mobile_export.formats.flatbuffer import float_operators, read_model, schema, select_tf_ops, walk
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.runner import Samples, run_samples
 from mobile_export.session import Session
 from tests.formats.tf_graphs import Build, make_graph, mobile_net, samples_for, weights
@@ -158,7 +158,7 @@ import sys
 from pathlib import Path
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.formats.tf_graphs import samples_for
 graph = Graph.load(Path(sys.argv[1]))
 requests = [Request("a", Path(f"{p}_{i}"), p, i) for p, allowed in TFLite.precisions.items() for i in allowed]

@@ -11,7 +11,7 @@ from mobile_export.formats.flatbuffer import read_model, write_model
 from mobile_export.formats.format import About, Request
 from mobile_export.formats.tflite import TFLite
 from mobile_export.formats.tflite_metadata import ENTRY, append_files, metadata
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.runner import run_samples
 from mobile_export.target import Preprocessing
 from tests.formats.tf_graphs import make_graph, mobile_net, samples_for

@@ -12,7 +12,7 @@ from mobile_export.formats.flatbuffer import float_operators, operator_name, rea
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
 from mobile_export.formats.tflite_base import LITERT, TENSORFLOW
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Samples, run_samples
 from tests.formats.tf_graphs import make_graph, samples_for, weights

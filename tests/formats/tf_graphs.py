@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.runner import Samples
 from mobile_export.session import import_tensorflow
 

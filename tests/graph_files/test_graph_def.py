@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
 from mobile_export.graph_files.graph_def import LARGE, graph_def_size, parse_graph_def, write_graph_def
-from mobile_export.protos import DecodeError, GraphDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import DecodeError, GraphDef
 from tests.graph_text import parse
 
 TEXT = """

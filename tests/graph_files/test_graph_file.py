@@ -13,9 +13,9 @@ from google.protobuf import text_format
 from mobile_export.errors import ModelError
 from mobile_export.graph_files.graph_file import looks_like_a_graph, read_graph, read_restore_op
 from mobile_export.graph_files.message_file import LARGEST
-from mobile_export.package import write_package
-from mobile_export.protos import GraphDef, MetaGraphDef, SaverDef
-from mobile_export.tensors import dtype_number
+from mobile_export.graphs.package import write_package
+from mobile_export.graphs.protos import GraphDef, MetaGraphDef, SaverDef
+from mobile_export.graphs.tensors import dtype_number
 
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
 

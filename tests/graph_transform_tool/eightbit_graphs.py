@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.graph import Graph, TensorSpec
-from mobile_export.ops import RUNNABLE
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.tensors import Array, dtype_named, dtype_number_of
 from mobile_export.session import Session, import_tensorflow
-from mobile_export.tensors import Array, dtype_named, dtype_number_of
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import answers
 from tests.loops import control_flow

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.graph_transform_tool.harness import answers
 
 IMAGE = "x = Placeholder float32[1,6,5,2]\ninput x = x:0\noutput y = y:0\nw = Const float32[1,2,2,3] ~1\n"

@@ -15,12 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, short
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.ops import RUNNABLE
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, short
+from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.session import Session
-from mobile_export.tensors import Array
 from mobile_export.transform_string import parse_calls
 from mobile_export.transforms import relative_difference
 from tests.graph_transform_tool.original import OriginalAborted, OriginalError, original

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.protos import GraphDef
 
 SECONDS = 60
 """How long one call may take; the original has loops that never end."""

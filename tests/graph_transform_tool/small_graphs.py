@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from mobile_export.graph import Graph
-from mobile_export.protos import AttrValue
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import AttrValue
 from tests.loops import loop_graph, tf, tf1, weights
 
 

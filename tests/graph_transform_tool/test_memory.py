@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool import memory
 from mobile_export.graph_transform_tool.memory import memory_limit
+from mobile_export.graphs.graph import Graph
 
 
 def test_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.weights import (
     Range,
     blocks,
@@ -12,7 +11,8 @@ from mobile_export.graph_transform_tool.weights import (
     float_constants,
     value_range,
 )
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 
 BLOCK = next(blocks(1 << 40)).stop
 

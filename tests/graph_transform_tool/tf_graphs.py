@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import import_tensorflow
 from tests.loops import control_flow
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import import_tensorflow
 from tests.graph_text import parse
 from tests.loops import control_flow

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.inspection import census
 from tests.sources.training import Net, dense, load, save, tf, tf1, trained
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.inspection.findings import Edge, Edges, Inspection, Network, Ready, Seen, Verdict
 from mobile_export.inspection.report import inspection_json, inspection_lines
 from mobile_export.target import Model

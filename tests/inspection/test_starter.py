@@ -11,7 +11,7 @@ from mobile_export.errors import ModelError, OutputError, TargetError
 from mobile_export.inspection.findings import Inspection, Verdict
 from mobile_export.inspection.inspect import inspect_model, model_of
 from mobile_export.inspection.starter import file_for, name_for, quoted, start, target_text
-from mobile_export.plan import load_targets
+from mobile_export.planning.plan import load_targets
 from tests.sources.training import Net, dense, mlp, save, tf, tf1, trained
 
 NASTY = 'a "quoted" C:\\new\\x41 \t\x00\x7f\x80é🙂 # [x] = \n'

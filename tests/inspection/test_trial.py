@@ -8,7 +8,7 @@ import pytest
 
 from mobile_export import workers
 from mobile_export.errors import ModelError
-from mobile_export.graph import TensorSpec
+from mobile_export.graphs.graph import TensorSpec
 from mobile_export.inspection import trial
 from mobile_export.inspection.discovery import find_network
 from mobile_export.inspection.findings import Ready

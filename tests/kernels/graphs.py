@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobile_export.protos import GraphDef
+from mobile_export.graphs.protos import GraphDef
 from mobile_export.session import import_tensorflow
 from tests.loops import control_flow
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.needed import needed
 from mobile_export.kernels.runtimes import INSTALLED, read_list, runtime_named

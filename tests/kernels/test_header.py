@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.kernels.header import ALWAYS, Registered, header, read_header, without_spaces
 from mobile_export.kernels.needed import needed
 from tests.kernels.graphs import GRAPHS

@@ -2,10 +2,10 @@ import time
 
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import GraphDef, NodeDef
+from mobile_export.graphs.tensors import dtype_number_of
 from mobile_export.kernels.needed import Need, needed
-from mobile_export.protos import GraphDef, NodeDef
-from mobile_export.tensors import dtype_number_of
 from tests.kernels.graphs import calls, conv_net
 
 

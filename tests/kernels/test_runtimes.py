@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mobile_export.errors import TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.kernels.header import header
 from mobile_export.kernels.needed import Need, needed
 from mobile_export.kernels.runtimes import INSTALLED, RUNTIMES, KernelList, load_runtime, read_list, runtime_named

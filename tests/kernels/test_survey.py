@@ -7,11 +7,11 @@ import pytest
 
 from mobile_export.formats.format import Request
 from mobile_export.formats.memmapped import Memmapped
+from mobile_export.graphs.protos import GraphDef, NodeDef
 from mobile_export.kernels.attributes import without_newer_defaults
 from mobile_export.kernels.files import needed_by
 from mobile_export.kernels.header import read_header
 from mobile_export.kernels.runtimes import runtime_named
-from mobile_export.protos import GraphDef, NodeDef
 from tests.e2e.conftest import mobile_export  # noqa: F401
 from tests.formats.tf_graphs import make_graph, weights
 from tests.kernels.graphs import conv_net, half_precision

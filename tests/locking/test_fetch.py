@@ -14,7 +14,7 @@ from mobile_export.errors import ModelError, OutputError, TargetError
 from mobile_export.locking import download
 from mobile_export.locking.fetch import Fetched, fetch
 from mobile_export.locking.lock import Lock, LockedFile, LockedTarget
-from mobile_export.manifest import KINDS
+from mobile_export.published.manifest import KINDS
 from tests.file_server import (
     FileServer,
     breaks_after,

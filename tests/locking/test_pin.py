@@ -12,8 +12,8 @@ from mobile_export.locking.fetch import fetch
 from mobile_export.locking.lock import FILE_NAME, read_lock
 from mobile_export.locking.locked_files import compare
 from mobile_export.locking.pin import pin
-from mobile_export.manifest import FILE_NAME as MANIFEST
-from mobile_export.manifest import KINDS, CheckEntry
+from mobile_export.published.manifest import FILE_NAME as MANIFEST
+from mobile_export.published.manifest import KINDS, CheckEntry
 from tests.published_folder import artifact, published
 
 MODEL = "assets/models/android/digits.tflite"

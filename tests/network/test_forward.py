@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.network.forward import forward_graph
 from mobile_export.network.trained import Trained
-from mobile_export.protos import NodeDef
 from mobile_export.target import Model
 from tests.sources.training import (
     ROWS,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.network.freeze import freeze
 from mobile_export.session import Session
 from mobile_export.sources.restore import Place

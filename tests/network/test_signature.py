@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.network import signature
-from mobile_export.protos import NodeDef
 from mobile_export.target import Choices, load_target
 from tests.sources.training import Net, assert_serves, dense, graph_of, load, save, tf, tf1, trained, variable
 

@@ -9,7 +9,7 @@ import pytest
 
 from mobile_export.formats import flatbuffer
 from mobile_export.pipeline import Measured, measure, prepare, refer, write
-from mobile_export.plan import file_of, request_for
+from mobile_export.planning.plan import file_of, request_for
 from tests.search.broken import make_target, trained
 
 Ground = tuple[Any, Path, Any]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_ranges import (
     COUNTED,
     METHODS,
@@ -18,7 +19,6 @@ from mobile_export.quantize.onnx_ranges import (
     percentile,
     save_histograms,
 )
-from mobile_export.tensors import Array
 
 
 def values(*shape: int, seed: int = 0) -> Array:

@@ -10,10 +10,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats.onnx_stages import float_operators
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_ranges import measure
 from mobile_export.quantize.onnx_schemes import LAYER_PRECISIONS, apply_scheme
 from mobile_export.quantize.scheme import Scheme
-from mobile_export.tensors import Array
 
 
 def values(*shape: int, seed: int = 0) -> Array:

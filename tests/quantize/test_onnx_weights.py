@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_weights import Affine, Int8, int32_bias, least_scale
-from mobile_export.tensors import Array
 
 
 def values(*shape: int) -> Array:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from mobile_export.manifest import ArtifactEntry, CheckEntry, Manifest, SchemeEntry, SearchEntry, SourceEntry
+from mobile_export.published.manifest import ArtifactEntry, CheckEntry, Manifest, SchemeEntry, SearchEntry, SourceEntry
 from mobile_export.report.terminal import artifacts_table, failures_table, format_bytes, format_value, search_lines
 
 COLUMNS = {"size", "zipped", "ratio", "accuracy", "drop", "SQNR", "same top-1"}

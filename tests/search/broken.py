@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.plan import choices
+from mobile_export.planning.plan import choices
 from mobile_export.session import import_tensorflow
 from mobile_export.target import Target, load_target
 

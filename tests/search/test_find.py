@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export.artifact_files import artifact_size
 from mobile_export.errors import ConversionError, MissingToolError, TargetError
 from mobile_export.executors import Crew, open_crew
 from mobile_export.formats import QUANTIZABLE
 from mobile_export.pipeline import Prepared, measure, prepare, refer
+from mobile_export.published.artifact_files import artifact_size
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.bench import Job, try_file, write_file
 from mobile_export.search.find import Found, find

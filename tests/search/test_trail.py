@@ -1,7 +1,7 @@
 """Which trial is the best of a search, and which comes nearest where none holds all limits."""
 
 from mobile_export.formats import Layer
-from mobile_export.plan import choices
+from mobile_export.planning.plan import choices
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.search.find import objection
 from mobile_export.search.trail import Outcome, Proposal, Reading, Trail, Trial

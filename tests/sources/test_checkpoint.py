@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import MetaGraphDef
+from mobile_export.graphs.protos import MetaGraphDef
 from mobile_export.sources import detect, source_of
 from mobile_export.target import Model
 from tests.sources.training import Net, Saved, assert_serves, dense, edit, load, mlp, save, tf, tf1, trained, variable

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.protos import GraphDef, MetaGraphDef
+from mobile_export.graphs.protos import GraphDef, MetaGraphDef
 from mobile_export.session import Session
 from mobile_export.sources import source_of
 from mobile_export.target import Model

@@ -10,7 +10,7 @@ import pytest
 from mobile_export.checkpoints.bundle import Bundle
 from mobile_export.checkpoints.table import read_index
 from mobile_export.errors import ModelError
-from mobile_export.protos import BundleEntryProto
+from mobile_export.graphs.protos import BundleEntryProto
 from mobile_export.session import import_tensorflow
 from mobile_export.sources import detect, source_of
 from tests.sources.checkpoints import block, table

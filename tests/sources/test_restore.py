@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.sources.restore import Place, places
 from tests.sources.training import tf, tf1, variable
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.protos import AssetFileDef, SavedModel
 from mobile_export.network.forward import forward_graph
 from mobile_export.network.trained import Trained
-from mobile_export.protos import AssetFileDef, SavedModel
 from mobile_export.session import Session
 from mobile_export.sources import detect, source_of
 from mobile_export.target import Model

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
+from mobile_export.graphs.protos import GraphDef, MetaGraphDef
 from mobile_export.network.trained import Trained
-from mobile_export.protos import GraphDef, MetaGraphDef
 from mobile_export.sources import source_of
 from mobile_export.sources.variables import SHADOW
 from mobile_export.target import Model

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import MetaGraphDef
 from mobile_export.network.forward import find_inputs, forward_graph
-from mobile_export.protos import MetaGraphDef
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.sources import source_of
 from mobile_export.target import Model

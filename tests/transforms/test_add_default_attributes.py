@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.session import import_tensorflow
 from mobile_export.transforms.add_default_attributes import add_default_attributes
 

@@ -5,11 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.transforms.fold_batch_norms import fold_batch_norms
 from mobile_export.graph_transform_tool.transforms.fold_old_batch_norms import fold_old_batch_norms
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.convolutions import distinct, output_channels, scaled
 from mobile_export.transforms.fold_affine import fold_affine
 from tests.graph_text import parse

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph import Graph, TensorSpec, data_inputs, node_name
-from mobile_export.protos import FunctionDef, NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec, data_inputs, node_name
+from mobile_export.graphs.protos import FunctionDef, NodeDef
+from mobile_export.graphs.safety import all_nodes
 from mobile_export.runner import run_samples
-from mobile_export.safety import all_nodes
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import apply, named
 from mobile_export.transforms.drop_unread_results import drop_unread_results

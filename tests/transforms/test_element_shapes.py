@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms import Transform, apply
 from mobile_export.transforms.element_shapes import fix_element_shapes
 from mobile_export.transforms.fix_shapes import fix_shapes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import Transform, apply, relative_difference

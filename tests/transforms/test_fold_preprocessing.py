@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobile_export.data.preprocess import Preprocessed
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.target import Preprocessing

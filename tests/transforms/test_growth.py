@@ -3,7 +3,7 @@
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.protos import FunctionDef, NodeDef
+from mobile_export.graphs.protos import FunctionDef, NodeDef
 from mobile_export.transforms.calls import MOST_INPUTS, MOST_NODES
 from mobile_export.transforms.growth import Size, inlined_sizes, refuse_oversized
 

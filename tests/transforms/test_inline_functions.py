@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec
-from mobile_export.protos import FunctionDef
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.protos import FunctionDef
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import apply, named
 from mobile_export.transforms.calls import Call
@@ -321,7 +321,7 @@ def test_a_constant_inside_keeps_its_bits() -> None:
 
 
 def test_a_number_of_outputs_that_no_node_has() -> None:
-    from mobile_export.protos import NodeDef
+    from mobile_export.graphs.protos import NodeDef
     from mobile_export.transforms.operators import node_outputs
 
     split = NodeDef(name="s", op="Split")

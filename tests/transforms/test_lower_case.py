@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobile_export.formats import FORMATS, Request
-from mobile_export.graph import Graph, TensorSpec, called_functions
+from mobile_export.graphs.graph import Graph, TensorSpec, called_functions
 from mobile_export.runner import run_samples
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import apply, named

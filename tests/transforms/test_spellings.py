@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import Session, import_tensorflow
 from mobile_export.transforms import DEFAULT, apply, named, relative_difference
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError
-from mobile_export.graph import Graph
-from mobile_export.text import render
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.text import render
 from mobile_export.transforms import TRANSFORMS, Transform, apply, relative_difference
 from tests.graph_text import parse
 

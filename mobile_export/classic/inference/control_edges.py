@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
 from mobile_export.transforms.patterns import gated_nodes
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.convolutions import (
     NORM_OPERANDS,
     Affine,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, control_inputs, data_inputs, node_name, port
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs, node_name, port
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.convolutions import data_format, gathered_waits, output_channels
 
 _ADD = ("Add", "AddV2")

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, attribute, node_name
 from mobile_export.graph_transform_tool.fused_convolution import FUSED_TYPES, fused_node, fused_operator
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import read_shape
+from mobile_export.graphs.graph import Graph, attribute, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import read_shape
 from mobile_export.transforms.convolutions import is_plain, output_channels
 from mobile_export.transforms.patterns import gated_nodes
 

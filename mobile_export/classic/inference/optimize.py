@@ -10,12 +10,12 @@ from mobile_export.classic.inference.placeholders_to_const import LEARNING_PHASE
 from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
 from mobile_export.classic.inference.strip_unused import strip_unused
 from mobile_export.errors import ConversionError, ModelError, nearest
-from mobile_export.graph import Graph, TensorSpec, attribute, canonical, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.fused_convolution import FUSED_TYPES
-from mobile_export.ops import PLACEHOLDERS
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_name
+from mobile_export.graphs.graph import Graph, TensorSpec, attribute, canonical, node_name
+from mobile_export.graphs.ops import PLACEHOLDERS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_name
 from mobile_export.transforms.convolutions import NORM_OPERANDS
 
 _FLOAT = 1

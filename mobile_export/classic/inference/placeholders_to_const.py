@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute
-from mobile_export.tensors import dtype_number_of
+from mobile_export.graphs.graph import Graph, attribute
+from mobile_export.graphs.tensors import dtype_number_of
 
 LEARNING_PHASE = "keras_learning_phase"
 """In the names of the placeholders that Keras makes for this."""

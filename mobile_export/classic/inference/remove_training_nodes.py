@@ -1,7 +1,7 @@
 """Nodes that matter in training alone, and pass on what they read."""
 
 from mobile_export.classic.inference.control_edges import stop_waiting
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, data_inputs, node_name
 
 _CHECKS = frozenset({"CheckNumerics"})
 _SPLICED = frozenset({"Identity", "StopGradient"})

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, node_name, port
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute, node_name, port
+from mobile_export.graphs.protos import NodeDef
 
 _SHAPES = {"shape": "shape", "_output_shapes": "list"}
 """Attributes of an input that its placeholder keeps, and what kind of value each has."""

@@ -4,7 +4,6 @@ Each FakeQuantWithMinMaxVars is moved up to the operator that computes the value
 own, and takes the place of that operator's conversion, which would have to look for the range at each run.
 """
 
-from mobile_export.graph import Graph, control_inputs, short
 from mobile_export.graph_transform_tool.eightbit.nodes import (
     QINT32,
     codes_of,
@@ -15,7 +14,8 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     splice,
 )
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, control_inputs, short
+from mobile_export.graphs.protos import NodeDef
 
 _HIGHEST = 3
 """Operators that a FakeQuant is moved over at once."""

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mobile_export.graph import attribute, control_inputs, data_inputs
 from mobile_export.graph_transform_tool.eightbit.nodes import FLOAT, QINT32, QUINT8, codes_of, new_node
-from mobile_export.protos import AttrValue, NodeDef
+from mobile_export.graphs.graph import attribute, control_inputs, data_inputs
+from mobile_export.graphs.protos import AttrValue, NodeDef
 
 
 @dataclass(frozen=True)

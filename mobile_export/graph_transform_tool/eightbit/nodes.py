@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, data_inputs, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, dtype_number, dtype_number_of
+from mobile_export.graphs.graph import Graph, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_number, dtype_number_of
 
 FLOAT = dtype_number_of("float32")
 QUINT8 = dtype_number_of("quint8")

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_transform_tool.eightbit.kernels import KERNELS, eightbit_form, has_kernel, quantized_inputs
 from mobile_export.graph_transform_tool.eightbit.nodes import (
     Range,
@@ -18,7 +17,8 @@ from mobile_export.graph_transform_tool.eightbit.nodes import (
     splice,
     wait_for_first_input,
 )
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, node_name
+from mobile_export.graphs.protos import NodeDef
 
 
 def quantize_operators(graph: Graph, ignored: Collection[str], fallback: Range | None) -> Graph:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from mobile_export.graph import Graph, attribute
 from mobile_export.graph_transform_tool.eightbit.nodes import FLOAT, QUINT8, Range, dequantize, float_constant, splice
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute
+from mobile_export.graphs.protos import NodeDef
 
 
 def quantize_placeholders(graph: Graph, ends: Range) -> Graph:

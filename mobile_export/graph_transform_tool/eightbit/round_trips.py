@@ -1,9 +1,9 @@
 """Conversions to float and back to eight bits, between two eight-bit operators, are passed by."""
 
-from mobile_export.graph import Graph, attribute, canonical, data_inputs
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.eightbit.nodes import read_elsewhere
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute, canonical, data_inputs
+from mobile_export.graphs.protos import NodeDef
 
 _SAME_CODES = (b"", b"MIN_FIRST", b"MIN_COMBINED")
 """Modes in which 0 and the largest code are the ends of the range."""

@@ -1,8 +1,8 @@
 """Attributes at their defaults, written down."""
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms.operators import definition_of
 
 

@@ -1,9 +1,9 @@
 """Concatenation as TensorFlow before 1.0 has it."""
 
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import dtype_number_of
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, data_inputs
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import dtype_number_of
 
 _INT32, _INT64 = dtype_number_of("int32"), dtype_number_of("int64")
 

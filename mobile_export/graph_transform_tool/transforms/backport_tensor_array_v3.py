@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef, VersionDef
-from mobile_export.tensors import dtype_number_of
+from mobile_export.graphs.graph import Graph, attribute
+from mobile_export.graphs.protos import NodeDef, VersionDef
+from mobile_export.graphs.tensors import dtype_number_of
 from mobile_export.transforms.patterns import gated_nodes
 
 _ARRAYS = {"TensorArrayV3": "TensorArrayV2", "TensorArrayGradV3": "TensorArrayGradV2"}

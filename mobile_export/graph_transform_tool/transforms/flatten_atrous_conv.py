@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, node_name
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
 from mobile_export.graph_transform_tool.memory import memory_limit
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, attribute, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.convolutions import (
     Readers,
     are_private,

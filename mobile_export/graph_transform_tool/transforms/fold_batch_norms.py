@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.matching import ANY, Match, Pattern, find_matches
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms.convolutions import (
     Readers,
     data_format,

@@ -5,17 +5,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, canonical, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.memory import memory_limit
 from mobile_export.graph_transform_tool.removal import require_outputs
 from mobile_export.graph_transform_tool.static_shapes import inferred
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.waits import Waits
-from mobile_export.ops import FOLDABLE, SHAPE_OPS
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, attribute, canonical, data_inputs, node_name, port
+from mobile_export.graphs.ops import FOLDABLE, SHAPE_OPS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_named, dtype_number
 from mobile_export.session import Session
-from mobile_export.tensors import Array, dtype_named, dtype_number
 from mobile_export.transforms.patterns import evaluate, static_bytes
 
 LARGEST_VALUE = 10 << 20

@@ -3,9 +3,9 @@
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.convolutions import (
     NORM_OPERANDS,
     OLD_NORM,

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.errors import ModelError, nearest
-from mobile_export.graph import Graph, control_inputs, data_inputs, node_name
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs, node_name
 from mobile_export.transforms.patterns import gated_nodes
 
 _PRINT = "__print__"

@@ -1,7 +1,7 @@
 """Functions in the place of their calls."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms.inline_functions import inline_functions
 
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import LOOP_OPS, Graph, node_name, port
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import LOOP_OPS, Graph, node_name, port
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transforms.operators import Functions, node_outputs
 
 _SUFFIX = "__print__"

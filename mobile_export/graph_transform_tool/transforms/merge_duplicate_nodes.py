@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mobile_export.graph import Graph, attribute, node_name, region_bytes, short
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.ops import PLACEHOLDERS
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph, attribute, node_name, region_bytes, short
+from mobile_export.graphs.ops import PLACEHOLDERS
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.transforms.operators import definition_of
 
 _BLOCK = 1 << 20

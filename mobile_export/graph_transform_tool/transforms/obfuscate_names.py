@@ -4,9 +4,9 @@ import itertools
 import string
 from collections.abc import Collection, Iterator
 
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_transform_tool.naming import rename_nodes
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph, node_name
 
 _DIGITS = string.digits + string.ascii_lowercase + string.ascii_uppercase
 

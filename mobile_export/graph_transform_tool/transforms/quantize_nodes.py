@@ -1,6 +1,5 @@
 """Eight-bit calculations."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.eightbit.fake_quants import (
     convert_fake_quants,
     hoist_fake_quants,
@@ -12,6 +11,7 @@ from mobile_export.graph_transform_tool.eightbit.placeholders import quantize_pl
 from mobile_export.graph_transform_tool.eightbit.round_trips import pass_round_trips
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.transforms.merge_duplicate_nodes import merge_duplicate_nodes
+from mobile_export.graphs.graph import Graph
 
 
 def quantize_nodes(graph: Graph, parameters: Parameters) -> Graph:

@@ -1,9 +1,9 @@
 """Weights in eight bits."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.stored_constants import min_first, store_constants
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.weights import float_constants
+from mobile_export.graphs.graph import Graph
 
 
 def quantize_weights(graph: Graph, parameters: Parameters) -> Graph:

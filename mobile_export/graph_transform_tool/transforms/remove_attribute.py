@@ -1,7 +1,7 @@
 """Nodes without an attribute."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 
 
 def remove_attribute(graph: Graph, parameters: Parameters) -> Graph:

@@ -1,7 +1,7 @@
 """Data alone decides what runs."""
 
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph, node_name
 from mobile_export.transforms.patterns import gated_nodes
 
 

@@ -1,7 +1,7 @@
 """Nodes without a place."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 
 
 def remove_device(graph: Graph, _: Parameters) -> Graph:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from mobile_export.graph import Graph, control_inputs, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.waits import Waits
-from mobile_export.ops import MERGES
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs, node_name, port
+from mobile_export.graphs.ops import MERGES
+from mobile_export.graphs.protos import NodeDef
 
 _SWITCHES = frozenset({"Switch", "RefSwitch", "_SwitchN"})
 

@@ -1,7 +1,7 @@
 """Nodes with an attribute under another name."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 
 
 def rename_attribute(graph: Graph, parameters: Parameters) -> Graph:

@@ -1,8 +1,8 @@
 """A node under another name."""
 
-from mobile_export.graph import Graph, node_name
 from mobile_export.graph_transform_tool.naming import rename_nodes
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph, node_name
 
 
 def rename_node(graph: Graph, parameters: Parameters) -> Graph:

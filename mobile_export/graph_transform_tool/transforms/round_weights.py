@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transform import Parameters
 from mobile_export.graph_transform_tool.weights import bucket_centers, elementwise, float_constants, value_range
-from mobile_export.tensors import Array
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import Array
 
 _FEWEST = 16  # elements of a constant that is worth it
 _TINY = np.finfo(np.float32).tiny

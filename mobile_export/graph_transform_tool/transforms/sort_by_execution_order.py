@@ -1,8 +1,8 @@
 """Execution order."""
 
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.execution_order import execution_order
 from mobile_export.graph_transform_tool.transform import Parameters
+from mobile_export.graphs.graph import Graph
 
 
 def sort_by_execution_order(graph: Graph, _: Parameters) -> Graph:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, attribute, control_inputs, data_inputs, node_name
 from mobile_export.graph_transform_tool.execution_order import execution_order
 from mobile_export.graph_transform_tool.removal import remove
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import Array, dtype_name, dtype_number_of
+from mobile_export.graphs.graph import Graph, attribute, control_inputs, data_inputs, node_name
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array, dtype_name, dtype_number_of
 
 _SMALLEST = np.nextafter(np.float32(1e-5), np.float32(1))  # float32 has no 1e-5; this is the first above
 _VARIABLES = frozenset({"Variable", "VariableV2"})

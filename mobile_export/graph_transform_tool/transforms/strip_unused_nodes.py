@@ -3,12 +3,12 @@
 from collections.abc import Collection
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, data_inputs, node_name, port
 from mobile_export.graph_transform_tool.colocation import update_colocations
 from mobile_export.graph_transform_tool.removal import require_outputs
 from mobile_export.graph_transform_tool.transform import Parameters
-from mobile_export.protos import NodeDef
-from mobile_export.tensors import write_shape
+from mobile_export.graphs.graph import Graph, data_inputs, node_name, port
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import write_shape
 
 
 def strip_unused_nodes(graph: Graph, parameters: Parameters) -> Graph:

@@ -14,10 +14,10 @@ import numpy as np
 from tensorflow.python.tools import optimize_for_inference_lib as original
 
 from mobile_export.classic.inference.optimize import Optimized, Request, optimize
-from mobile_export.graph import Graph, node_name, short
-from mobile_export.protos import GraphDef, NodeDef
+from mobile_export.graphs.graph import Graph, node_name, short
+from mobile_export.graphs.protos import GraphDef, NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import Array
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import tally
 

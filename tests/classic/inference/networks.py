@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from mobile_export.session import import_tensorflow
 from tests.loops import control_flow
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.classic.inference.harness import (
     FOLDED,
     NAME,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.classic.inference.harness import (
     FOLDED,
     TAIL,

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from mobile_export.classic.inference.fuse_resize_and_conv import fuse_resize_and_conv
-from mobile_export.graph import Graph
-from mobile_export.tensors import dtype_number_of
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.tensors import dtype_number_of
 from tests.classic.inference.harness import (
     HEAD,
     PADDINGS,

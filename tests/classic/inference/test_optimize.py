@@ -6,7 +6,7 @@ import pytest
 
 from mobile_export.classic.inference.optimize import Request, optimize
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, node_name
+from mobile_export.graphs.graph import Graph, node_name
 from tests.classic.inference.harness import (
     NAME,
     assert_agrees,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mobile_export.classic.inference.optimize import Request, optimize
-from mobile_export.graph import Graph
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
 from tests.classic.inference.harness import (
     BOOL,
     FLOAT,

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.classic.inference.harness import CONV, NORM, answers, assert_agrees, assert_better, is_wrong
 from tests.graph_text import parse
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mobile_export.classic.inference.remove_training_nodes import remove_training_nodes
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.classic.inference.harness import (
     FOLDED,
     NAME,

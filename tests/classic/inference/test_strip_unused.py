@@ -6,7 +6,7 @@ import pytest
 
 from mobile_export.classic.inference.optimize import Request, optimize
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from tests.classic.inference.harness import (
     FLOAT,
     UINT8,

@@ -3,9 +3,9 @@
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.protos import FunctionDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import FunctionDef
 from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, ours, theirs

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
-from mobile_export.protos import VersionDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import VersionDef
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours_is_better
 from tests.loops import loop_graph, recurrent

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
 from mobile_export.graph_transform_tool.transforms.flatten_atrous_conv import flatten_atrous_conv
+from mobile_export.graphs.graph import Graph
 from tests.graph_text import parse
 from tests.graph_transform_tool import small_graphs
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better

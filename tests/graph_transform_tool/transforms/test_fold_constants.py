@@ -10,10 +10,10 @@ import pytest
 
 from mobile_export import session as session_module
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph, control_inputs, data_inputs
 from mobile_export.graph_transform_tool import memory
 from mobile_export.graph_transform_tool.run import transform
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, control_inputs, data_inputs
+from mobile_export.graphs.protos import NodeDef
 from mobile_export.transform_string import parse_calls
 from tests.graph_text import parse
 from tests.graph_transform_tool import small_graphs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.graph_text import parse
 from tests.graph_transform_tool import original as original_module
 from tests.graph_transform_tool import small_graphs

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, ours, ours_is_better, tally, theirs
 from tests.graph_transform_tool.original import OriginalAborted, OriginalError

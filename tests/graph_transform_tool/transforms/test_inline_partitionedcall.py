@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError
-from mobile_export.graph import Graph, TensorSpec
+from mobile_export.graphs.graph import Graph, TensorSpec
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, theirs
 from tests.graph_transform_tool.original import OriginalError
 from tests.loops import tf, weights

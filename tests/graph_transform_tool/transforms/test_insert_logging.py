@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms.operators import definition_of
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, theirs

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph, TensorSpec
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec
+from mobile_export.graphs.protos import NodeDef
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, same_answers
 from tests.graph_transform_tool.original import OriginalError

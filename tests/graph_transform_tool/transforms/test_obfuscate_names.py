@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph
+from mobile_export.graphs.protos import NodeDef
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, same_answers
 from tests.graph_transform_tool.small_graphs import branch, colocation, conv_net, loop, with_colocation

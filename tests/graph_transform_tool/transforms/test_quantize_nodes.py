@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph, node_name, short
-from mobile_export.tensors import Array, dtype_named
+from mobile_export.graphs.graph import Graph, node_name, short
+from mobile_export.graphs.tensors import Array, dtype_named
 from tests.graph_transform_tool.eightbit_graphs import (
     BIASED,
     EIGHTBIT,

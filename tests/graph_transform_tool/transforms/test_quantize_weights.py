@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from mobile_export.transforms import relative_difference
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, same_answers, theirs
 from tests.graph_transform_tool.weight_graphs import WEIGHTS, constant_graph, conv_graph, loop_graph, placed_graph

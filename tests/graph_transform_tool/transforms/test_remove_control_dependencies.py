@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobile_export.graph import Graph, control_inputs
+from mobile_export.graphs.graph import Graph, control_inputs
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours_is_better
 from tests.graph_transform_tool.small_graphs import branch, loop

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError, ExportError, ModelError, TargetError
-from mobile_export.graph import control_inputs
+from mobile_export.graphs.graph import control_inputs
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, answers, ours, ours_is_better, same_answers, theirs
 from tests.graph_transform_tool.original import OriginalError

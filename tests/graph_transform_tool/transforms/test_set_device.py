@@ -3,7 +3,7 @@
 import pytest
 
 from mobile_export.errors import TargetError
-from mobile_export.graph import Graph
+from mobile_export.graphs.graph import Graph
 from tests.graph_text import parse
 from tests.graph_transform_tool.harness import agree, ours, theirs
 from tests.graph_transform_tool.original import OriginalError

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ModelError, TargetError
-from mobile_export.graph import Graph, TensorSpec, short
-from mobile_export.protos import NodeDef
+from mobile_export.graphs.graph import Graph, TensorSpec, short
+from mobile_export.graphs.protos import NodeDef
+from mobile_export.graphs.tensors import Array
 from mobile_export.session import import_tensorflow
-from mobile_export.tensors import Array
 from tests.graph_transform_tool.harness import agree, ours, ours_is_better, tally, theirs
 from tests.graph_transform_tool.original import OriginalError
 

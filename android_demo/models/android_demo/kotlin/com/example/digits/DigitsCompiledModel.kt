@@ -5,7 +5,6 @@ package com.example.digits
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.Environment
-import com.google.ai.edge.litert.LiteRtException
 import com.google.ai.edge.litert.TensorBuffer
 import java.nio.Buffer
 
@@ -58,7 +57,7 @@ public class DigitsCompiledModel(
             try {
                 for (memory in model.inputs) add(memory, compiledModel.createInputBuffer(memory.edge.name), inputs)
                 for (memory in model.outputs) add(memory, compiledModel.createOutputBuffer(memory.edge.name), outputs)
-            } catch (error: LiteRtException) {
+            } catch (error: Throwable) {
                 close()
                 throw error
             }
@@ -71,7 +70,7 @@ public class DigitsCompiledModel(
         }
 
         override fun close() {
-            for (slot in slots) slot.remote.close()
+            for (buffer in inputs.values + outputs.values) buffer.close()
             compiledModel.close()
         }
 

@@ -34,9 +34,12 @@ public class DigitsOnnxRuntime(
             load(model.source, options)
         }
         val accelerator = (providers.map { it.name } + "CPU").distinct().joinToString(", ")
+        val made = ArrayList<OnnxTensor>()
         try {
-            return Session(session, pinned(model.inputs), pinned(model.outputs), accelerator)
-        } catch (error: OrtException) {
+            fun pin(memories: List<Digits.Memory>) = memories.associate { it.edge.name to pinned(it).also(made::add) }
+            return Session(session, pin(model.inputs), pin(model.outputs), accelerator)
+        } catch (error: Throwable) {
+            for (tensor in made) tensor.close()
             session.close()
             throw error
         }
@@ -56,9 +59,6 @@ public class DigitsOnnxRuntime(
             else -> throw IllegalArgumentException("$provider needs options of its own; add it in configure")
         }
     }
-
-    private fun pinned(memories: List<Digits.Memory>): Map<String, OnnxTensor> =
-        memories.associate { it.edge.name to pinned(it) }
 
     private fun pinned(memory: Digits.Memory): OnnxTensor {
         val shape = LongArray(memory.shape.size) { memory.shape[it].toLong() }

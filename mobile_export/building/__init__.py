@@ -1,0 +1,1 @@
+"""A build: files made, judged, described, published, or left as they are."""
