@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mobile_export import environment, keys
+from mobile_export import environment
+from mobile_export.planning import keys
 
 
 @contextlib.contextmanager
