@@ -234,7 +234,7 @@ def test_a_target_that_fails_early_leaves_the_others_their_turn(copy, mobile_exp
 
 def test_one_bad_target_does_not_stop_the_other(copy, mobile_export) -> None:
     target("size_ratio = 0.55", "size_ratio = 0.10")(copy)
-    ran = mobile_export("build", *sorted((copy / "targets").glob("*.toml")), "--out", copy / "new")
+    ran = mobile_export("build", *(copy / f"targets/{name}.toml" for name in ("android", "ios")), "--out", copy / "new")
     assert ran.code == 1, ran.err
     assert [p.name for p in (copy / "new").iterdir()] == ["ios"]
 

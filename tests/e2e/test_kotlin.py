@@ -266,14 +266,16 @@ def test_compiles_without_a_warning_for_android_6(compiler: str, compiled: dict[
 
 
 @pytest.mark.parametrize("name", ["digits_onnx", "digits_onnx_int8"])
-def test_answers_are_the_golden_ones_and_another_variant_is_another_argument(name: str, program, files) -> None:
+def test_answers_are_the_golden_ones_and_another_variant_is_another_argument(
+    name: str, program, files, tmp_path: Path
+) -> None:
     file, vectors = files(name)
     said = program("selfTest", name.upper(), file, vectors)
     assert said.startswith("probabilities is off by ")
     assert program("selfTestOfBuffer", name.upper(), file, vectors) == said
     data, (runs,) = vectors.read_bytes(), struct.unpack_from("<I", vectors.read_bytes(), 40)
     recorded = np.frombuffer(data, "<f4", offset=44).reshape(runs, 1 + 784 + 1 + 10)
-    raw = file.parent / "raw.bin"
+    raw = tmp_path / "raw.bin"
     raw.write_bytes(recorded[:, 1:785].tobytes())
     found = np.array(program("run", name.upper(), file, raw).split(), np.float32).reshape(runs, 10)
     np.testing.assert_allclose(found, recorded[:, 786:], rtol=0, atol=1e-4)

@@ -88,6 +88,5 @@ def test_the_shim_of_the_demo_app_is_that_of_pack(example, tmp_path, mobile_expo
     assert ran.code == 0, ran.err
     theirs = Path(__file__).parents[2] / "ios_demo/DigitsKit/Sources/CDigitsModel"
     for path in ("shim.c", "include/CDigitsModel.h"):
-        assert (theirs / path).read_bytes() == (tmp_path / "shim" / path).read_bytes(), (
-            f"pack --shim writes {path} anew"
-        )
+        packed = (tmp_path / "shim" / path).read_text().replace('target "ios"', 'target "ios_demo"')
+        assert (theirs / path).read_text() == packed, f"make apps writes {path} anew"
