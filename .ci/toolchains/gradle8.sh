@@ -10,13 +10,16 @@ folder=$(cd "$1" && pwd)
 place=$folder/gradle8
 [ -e "$place/installed" ] && exit
 fail() { echo "gradle8: $1" >&2; exit 1; }
-for tool in curl sha256sum python3; do command -v "$tool" >/dev/null || fail "needs $tool"; done
+for tool in curl sha256sum python3 unzip; do command -v "$tool" >/dev/null || fail "needs $tool"; done
+
+. "${BASH_SOURCE[0]%/*}/lib/mirrors.sh"
+central=$(maven_central) || fail "needs Maven, or \$MAVEN_CENTRAL, for the address of Maven Central"
 
 part=$place.part
 rm -rf "$part"
 mkdir -p "$part"/lib/{plugins,agents}
 fetch() { # sha256, path in Maven Central, file
-    curl -sfL --retry 3 -o "$3" "https://repo.maven.apache.org/maven2/$2" || fail "Maven Central cannot be reached"
+    curl -sfL --retry 3 -o "$3" "$central/$2" || fail "Maven Central cannot be reached"
     echo "$1  $3" | sha256sum --check --quiet || fail "${2##*/} is not what it was"
 }
 version=8.8 groovy=3.0.21 kotlin=1.9.22

@@ -13,13 +13,16 @@ place=$(cd "$1" && pwd)/kotlin
 fail() { echo "kotlin: $1" >&2; exit 1; }
 for tool in curl unzip dpkg-deb; do command -v "$tool" >/dev/null || fail "needs $tool"; done
 
+. "${BASH_SOURCE[0]%/*}/lib/mirrors.sh"
+central=$(maven_central) || fail "needs Maven, or \$MAVEN_CENTRAL, for the address of Maven Central"
+
 part=$place.part
 rm -rf "$place" "$part"
 mkdir -p "$part/jars"
 (
     cd "$part/jars"
     while read -r sha256 path; do
-        curl -sSf --retry 3 --max-time 300 -O "https://repo.maven.apache.org/maven2/$path" || exit 1
+        curl -sSf --retry 3 --max-time 300 -O "$central/$path" || exit 1
         echo "$sha256  ${path##*/}" | sha256sum --check --quiet || exit 1
     done
 ) <<'JARS' || fail "Maven Central cannot be reached, or gives other files"
@@ -36,7 +39,7 @@ ace2a10dc8e2d5fd34925ecac03e4988b2c0f851650c94b8cef49ba1bd111478 org/jetbrains/a
 JARS
 
 curl -sSf --retry 3 --max-time 300 -o "$part/android.deb" \
-    'http://deb.debian.org/debian/pool/main/a/android-framework-23/libandroid-23-java_6.0.1+r72-6_all.deb' &&
+    "$(debian_mirror)/pool/main/a/android-framework-23/libandroid-23-java_6.0.1+r72-6_all.deb" &&
     echo "8af1b6df556971dda0a6da3536ea526a838e0c363afcdd454213d8bce94793e3  $part/android.deb" | sha256sum --check --quiet ||
     fail "Debian's android.jar cannot be had"
 

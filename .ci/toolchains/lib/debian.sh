@@ -1,16 +1,18 @@
 # shellcheck shell=bash
 # Sourced by scripts that take packages from Debian without installing them. Needs apt-get, dpkg-deb and tar, and no rights.
+. "${BASH_SOURCE[0]%/*}/mirrors.sh"
 
 # debian_lists FOLDER SUITE…
 # From here on, apt knows these suites alone, and keeps what it has in FOLDER/apt; apt-get fails where it cannot be reached.
 # Packages are resolved as if nothing were installed, the first suite before the others.
 debian_lists() {
-    local apt=$1/apt suite
+    local apt=$1/apt suite mirror
     shift
+    mirror=$(debian_mirror)
     mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,debs}
     touch "$apt/status"
     for suite; do
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
     done >"$apt/sources.list"
     cat >"$apt/apt.conf" <<CONF
 Dir::State "$apt/state";
