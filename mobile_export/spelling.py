@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
-_FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
+FILE_STEM = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
 def _identifier(name: str) -> str:
@@ -30,7 +30,7 @@ def _package(name: str) -> str:
 
 
 def _file_stem(name: str) -> str:
-    if not _FILE_STEM.fullmatch(name):
+    if not FILE_STEM.fullmatch(name):
         raise ValueError("use lower-case letters, digits and underscores (Android's resource rules)")
     return name
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_export.apps.templating import render
 from mobile_export.atomic import replacing
 from mobile_export.errors import OutputError, TargetError
 
@@ -33,12 +34,7 @@ def gradle_script(file: GradleFile, suffixes: Iterable[str]) -> str:
     Args:
         suffixes: of model files, without the dot; an APK holds them uncompressed, so that they can be mapped.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701  what is written is Groovy
-        loader=PackageLoader("mobile_export.apps", "templates/gradle"), undefined=StrictUndefined
-    )
-    return environment.get_template(file.template).render(suffixes=", ".join(f"'{each}'" for each in suffixes)) + "\n"
+    return render(f"gradle/{file.template}", {"suffixes": ", ".join(f"'{each}'" for each in suffixes)}, {})
 
 
 def write_script(file: GradleFile, folder: Path, text: str) -> bool:

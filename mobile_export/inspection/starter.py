@@ -15,9 +15,9 @@ from mobile_export.formats import FORMATS, QUANTIZABLE
 from mobile_export.graphs.graph import TensorSpec, format_shape
 from mobile_export.inspection.findings import Edge, Edges, Inspection, Ready, Seen, Verdict
 from mobile_export.inspection.inspect import inspect_model
+from mobile_export.spelling import FILE_STEM
 from mobile_export.target import AUTO, Input, Model, Output
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 _GENERIC = frozenset({"", "model", "saved_model", "frozen_model", "checkpoint", "ckpt", "variables", "export"})
 """Names of models that say nothing; the folder's says more."""
 
@@ -82,7 +82,7 @@ def start(
         TargetError: the name or a path cannot be in a target.
         ModelError, ConversionError: nothing can be made of the model.
     """
-    if not _NAME.fullmatch(name):
+    if not FILE_STEM.fullmatch(name):
         raise TargetError(f"--name: {name!r} cannot be a target's; use lower-case letters, digits and underscores")
     if out.exists():
         raise OutputError(f"{out}: is there already, and is not overwritten; choose another file with --out")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mobile_export.published.manifest import KINDS
+from mobile_export.spelling import FILE_STEM
 
 HEADER = "mobile-export-lock"
 VERSION = 1
@@ -16,7 +17,6 @@ BY_HASH = "{sha256}"
 """Stands in a `from` for the hash of each file."""
 
 _MOST_BYTES = 1 << 40
-_TARGET = re.compile(r"[a-z0-9][a-z0-9_]*")
 _FILE = re.compile(r"[0-9a-f]{64} (0|[1-9][0-9]{0,15}) [^ ].*")
 _PATH = re.compile(r"[A-Za-z0-9_./-]+")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -67,7 +67,7 @@ def is_url(source: str) -> bool:
 
 def target_problem(name: str) -> str | None:
     """Why a target of this name cannot be locked; None when it can."""
-    if not _TARGET.fullmatch(name):
+    if not FILE_STEM.fullmatch(name):
         return f"{name!r} is no name of a target: lower-case letters, digits and underscores"
     if _DEVICE.fullmatch(name):
         return f"{name!r} is a device on Windows; give the target another name"

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobile_export.errors import OutputError
-from mobile_export.mutex import alone
-
-__all__ = ["alone", "clear", "publish", "staging"]
 
 _STAGING = ".staging-"
 _RETIRED = ".retired-"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mobile_export.errors import OutputError
-from mobile_export.published.publish import alone, publish, staging
+from mobile_export.mutex import alone
+from mobile_export.published.publish import publish, staging
 
 
 def build(out: Path, content: str, name: str = "android") -> Path:
@@ -141,7 +142,8 @@ def test_what_killed_builds_staged_is_removed(tmp_path: Path) -> None:
 
 
 def test_who_was_killed_holds_nothing(tmp_path: Path) -> None:
-    code = "import time; from mobile_export.published.publish import *; from pathlib import Path\n"
+    code = "import time; from pathlib import Path; from mobile_export.mutex import alone\n"
+    code += "from mobile_export.published.publish import staging\n"
     code += f"out = Path({str(tmp_path)!r})\n"
     code += "with alone(out, 'android'), staging(out, 'android'): print('in', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:

@@ -227,4 +227,4 @@ pluginManager.withPlugin('com.android.application') { android(true, project.andr
 pluginManager.withPlugin('com.android.library') { android(false, project.android.libraryVariants) }
 pluginManager.withPlugin('java') { afterEvaluate { register('main', settings.targets, false) } }
 
-{% include "core.groovy" %}
+{% include "gradle/core.groovy" %}

@@ -295,4 +295,4 @@ pluginManager.withPlugin('java') {
     afterEvaluate { register('main', settings.targets.get(), false) }
 }
 
-{% include "core.groovy" %}
+{% include "gradle/core.groovy" %}
