@@ -1,94 +1,142 @@
-"""Time of builds with little or nothing to do, beside what Python itself and `import tensorflow` take.
+"""Builds with little or nothing to do, beside a bare start of Python and beside `import tensorflow`.
 
-    python benchmarks/unchanged.py TARGET --artifact NAME
+    python -m benchmarks.unchanged [--runs 5]
 
-The target is built once into a folder of its own, with a cache of its own. Then each of these is run several times, as
-a person runs it, and the quickest is printed as JSON: seconds of wall time, seconds of CPU (of the command itself,
-without its workers; on a busy machine the number to look at), and each as a multiple of a bare start of Python:
+A target of three files, of a network of 10 MB, is built into a folder of its own, with a cache of its own.
+Then each of these takes its turn, as a person runs it:
 
     unchanged       nothing was changed since
     touched         the model's files have a new date, and the same bytes
-    not_recorded    nothing was changed, and the record of the last build is gone
+    not recorded    nothing was changed, and the record of the last build is gone
     restored        the output folder is gone
-    one_artifact    a limit of one artifact was changed: that one alone is built
+    one changed     a limit of one artifact was changed: that one alone is built
 """
 
 import argparse
-import json
 import os
 import re
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-RUNS = 5
+from benchmarks.checkpoint import make_checkpoint
+from benchmarks.harness import PYTHON, Run, alternate, measure
+from benchmarks.result import RESULTS, Mark, Result, Row, compared, result
+from benchmarks.table import show
+
+BARE, TENSORFLOW, OURS = "python -c pass", "import tensorflow", "mobile-export"
+MEGABYTES = 10
+ARTIFACTS = (("tflite", "float32"), ("tflite", "int8"), ("onnx", "float32"))
+CHANGED = "tflite_int8"
+STARTS = 3.0  # of Python, as the documentation promises of a build that has nothing to do
+JUST_WRITTEN = 3.0  # seconds in which a file's date does not tell whether it was changed again
 
 
-def quickest(command: list[str], environment: dict[str, str], before: Callable[[], object]) -> tuple[float, float]:
-    """The least wall time and the mean CPU time of a command, in seconds; `before` is called before each run."""
-    wall, cpu = [], 0.0
-    for _ in range(RUNS):
-        before()
-        begun, spent = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, env=environment, capture_output=True)  # noqa: S603
-        wall.append(time.perf_counter() - begun)
-        now = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu += now.ru_utime + now.ru_stime - spent.ru_utime - spent.ru_stime
-    return min(wall), cpu / RUNS
+@dataclass
+class Project:
+    """A target that was built once, and what may happen to it."""
+
+    target: Path
+    folder: Path
+    inputs: list[str] = field(default_factory=list)
+    limits: int = 0
+
+    def build(self, *options: str) -> Run:
+        """Run the command."""
+        command: list[str | Path] = [PYTHON, "-m", "mobile_export", "build", self.target, "--out", self.folder / "out"]
+        return measure([*command, *options], environment={"MOBILE_EXPORT_CACHE": str(self.folder / "cache")})
+
+    def after(self, change: Callable[[], object]) -> Run:
+        """A build after a change, which is not measured."""
+        change()
+        return self.build()
+
+    def settle(self) -> None:
+        """Build twice: the second build remembers what is no longer just written."""
+        self.build()
+        self.inputs = self.build("--print-inputs").output.splitlines()
+        time.sleep(JUST_WRITTEN)
+        self.build()
+
+    def leave(self) -> None:
+        """Change nothing."""
+
+    def touch(self) -> None:
+        """Give what was read a new date."""
+        for path in self.inputs:
+            os.utime(path)
+
+    def forget(self) -> None:
+        """Lose the record of the last build."""
+        shutil.rmtree(self.folder / "cache" / "builds")
+
+    def lose(self) -> None:
+        """Lose the output folder."""
+        shutil.rmtree(self.folder / "out")
+
+    def limit(self) -> None:
+        """Give the artifact another limit, which it holds."""
+        self.limits += 1
+        name = f'name = "{CHANGED}"\n'
+        head, _, tail = self.target.read_text(encoding="utf-8").partition(name)
+        tail = re.sub(r"\A(?:limits = .*\n)?", f"limits = {{ size = {10**9 + self.limits} }}\n", tail, count=1)
+        self.target.write_text(f"{head}{name}{tail}", encoding="utf-8")
 
 
-def limit(target: Path, artifact: str, sizes: list[int]) -> None:
-    """Give the artifact another limit than it had, which it holds."""
-    text = re.sub(r"\nlimits = .*# benchmark\n", "\n", target.read_text())
-    sizes.append(10**9 + len(sizes))
-    name = f'name = "{artifact}"\n'
-    head, _, tail = text.partition(name)
-    tail = re.sub(r"^limits = .*\n", "", tail, count=1, flags=re.MULTILINE)
-    target.write_text(f"{head}{name}limits = {{ size = {sizes[-1]} }}  # benchmark\n{tail}")
+CASES = {
+    "unchanged": Project.leave,
+    "touched": Project.touch,
+    "not recorded": Project.forget,
+    "restored": Project.lose,
+    "one changed": Project.limit,
+}
+
+
+def rows(case: str, project: Project, runs: int) -> list[Row]:
+    """A case beside both peers, by turns."""
+    project.settle()
+    found = alternate(
+        {
+            BARE: partial(measure, [PYTHON, "-c", "pass"]),
+            TENSORFLOW: partial(measure, [PYTHON, "-c", "import tensorflow"]),
+            OURS: partial(project.after, partial(CASES[case], project)),
+        },
+        runs,
+    )
+    mark = Mark(at_most=STARTS) if case == "unchanged" else None
+    return [
+        compared(case, found, "seconds", (OURS, BARE), mark, group="Wall time"),
+        compared(case, found, "peak_bytes", (OURS, TENSORFLOW), group="Peak memory"),
+    ]
+
+
+def unchanged(project: Project, runs: int) -> Result:
+    """Measure all cases."""
+    found = [row for case in CASES for row in rows(case, project, runs)]
+    return result(
+        "unchanged",
+        "Builds with little or nothing to do",
+        "A target is built again: after nothing; after its files were dated anew, with the same bytes; without the "
+        "record of the last build; without the output folder, which comes out of the cache; and after a limit of one "
+        "file was changed, which is then built and checked again.",
+        sorted(found, key=lambda row: row.group, reverse=True),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", type=Path, help="a target file; a copy is made beside it")
-    parser.add_argument("--artifact", required=True, help="the one that is changed")
-    arguments = parser.parse_args()
-
-    copy = arguments.target.with_name(f"benchmark_{arguments.target.name}")
-    with tempfile.TemporaryDirectory() as work:
-        out, cache = Path(work, "out"), Path(work, "cache")
-        environment = os.environ | {"MOBILE_EXPORT_CACHE": str(cache)}
-        build = [sys.executable, "-m", "mobile_export", "build", str(copy), "--out", str(out)]
-        shutil.copy(arguments.target, copy)
-        try:
-            subprocess.run(build, check=True, env=environment, capture_output=True)  # noqa: S603
-            inputs = subprocess.run(  # noqa: S603
-                [*build, "--print-inputs"], check=True, env=environment, capture_output=True, text=True
-            ).stdout.splitlines()
-            sizes: list[int] = []
-            time.sleep(3)  # until no file counts as just written
-            subprocess.run(build, check=True, env=environment, capture_output=True)  # noqa: S603
-            taken = {
-                "python": quickest([sys.executable, "-c", "pass"], environment, lambda: None),
-                "import_tensorflow": quickest([sys.executable, "-c", "import tensorflow"], environment, lambda: None),
-                "unchanged": quickest(build, environment, lambda: None),
-                "touched": quickest(build, environment, lambda: [os.utime(path) for path in inputs]),
-                "not_recorded": quickest(build, environment, lambda: shutil.rmtree(cache / "builds")),
-                "restored": quickest(build, environment, lambda: shutil.rmtree(out)),
-                "one_artifact": quickest(build, environment, lambda: limit(copy, arguments.artifact, sizes)),
-            }
-        finally:
-            copy.unlink()
-    names, start = ("wall", "cpu"), taken["python"]
-    report = {
-        name: {kind: [round(s, 3), round(s / one, 1)] for kind, s, one in zip(names, both, start, strict=True)}
-        for name, both in taken.items()
-    }
-    print(json.dumps(report, indent=2))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--to", type=Path, default=RESULTS / "unchanged.json", help="where the result goes")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        target = make_checkpoint(Path(folder), MEGABYTES, artifacts=ARTIFACTS)
+        found = unchanged(Project(target, Path(folder)), given.runs)
+    found.save(given.to)
+    show(found)
 
 
 if __name__ == "__main__":

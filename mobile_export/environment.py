@@ -19,7 +19,9 @@ CONVERT = (
     "litert-quantizer",
     "google-crc32c",
     "pillow",
+    "psutil",
     "rapidfuzz",
+    "tomlkit",
 )
 """Packages of the `convert` extra."""
 CORE = ("filelock", "jinja2", "numpy", "pydantic", "requests", "rich", "typer")

@@ -5,6 +5,7 @@ it takes at once: a dynamic first dimension takes all, a fixed one takes that ma
 more than the input (a scalar, a waveform, an image without batch), each of them is a whole input.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +16,9 @@ from mobile_export.errors import ModelError
 from mobile_export.graphs.tensors import Array
 from mobile_export.samples import Samples
 
-MAX_BATCH = 256
-"""Samples run at once where the batch is dynamic: bounds the memory of activations."""
+MAX_BATCH = 32
+"""Samples run at once where the batch is dynamic. More are no faster, and their activations take more memory, which has
+to be had from the system anew for each operator."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,16 @@ def batches(
 
 
 def batch_size(inputs: Sequence[Shaped], samples: Mapping[str, Array], most: int = MAX_BATCH) -> int:
-    """How many of `samples` are taken at once, at most `most` where the batch is dynamic."""
+    """How many of `samples` are taken at once; where the batch is dynamic, at most `most`, in batches of equal size."""
     if any(_is_whole(one, samples) for one in inputs):
         return 1
     static = {one.shape[0] for one in inputs if one.shape and one.shape[0] >= 0}
     if len(static) > 1:
         return 1
-    return static.pop() if static else min(len(next(iter(samples.values()))), most)
+    if static:
+        return static.pop()
+    count = len(next(iter(samples.values())))
+    return math.ceil(count / max(1, math.ceil(count / most)))
 
 
 def _is_whole(one: Shaped, samples: Mapping[str, Array]) -> bool:

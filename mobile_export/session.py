@@ -5,6 +5,7 @@ costs no copy of it. The session optimizes nothing, so that answers do not depen
 """
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ from mobile_export.errors import MissingToolError, ModelError
 from mobile_export.graphs.frames import refuse_broken_loops
 from mobile_export.graphs.graph import Graph, canonical
 from mobile_export.graphs.ops import RUNNABLE
+from mobile_export.graphs.package import ALIGNMENT
 from mobile_export.graphs.protos import GraphDef
 from mobile_export.graphs.safety import refuse_unlisted
 from mobile_export.graphs.tensors import Array, dtype_name
@@ -73,11 +75,15 @@ _FUNCTION = re.compile(r"\{\{function_node .+?\}\} *|^ *\(\d+\) *[A-Z_]+: *", re
 class Session:
     """A Graph loaded in TensorFlow; a `Runner` over its public inputs and outputs."""
 
-    def __init__(self, graph: Graph, allowed: frozenset[str] = RUNNABLE, seconds: int | None = None) -> None:
+    def __init__(
+        self, graph: Graph, allowed: frozenset[str] = RUNNABLE, seconds: int | None = None, threads: int | None = None
+    ) -> None:
         """Load `graph`.
 
         Args:
             seconds: how long one run may take; default: `RUN_SECONDS`.
+            threads: in which kernels compute; default: one, since they sum in another order in several. A process's
+                first session decides for all of them.
 
         Raises:
             ModelError: it uses an operator outside of `allowed`, has a broken loop, or TensorFlow refuses it.
@@ -86,17 +92,24 @@ class Session:
         refuse_broken_loops(graph)
         self._graph = graph
         self._seconds = RUN_SECONDS if seconds is None else seconds
+        self._threads = threads or 1
         self._tf = import_tensorflow()
-        large = [name for name, array in graph.constants.items() if array.nbytes > FED_BYTES and _is_free(graph, name)]
-        self._fed = {f"{name}:0": graph.constants[name] for name in large}
+        self._large = {
+            name: array for name, array in graph.constants.items() if array.nbytes > FED_BYTES and _is_free(graph, name)
+        }
         self._tf_graph = self._tf.Graph()
         with self._tf_graph.as_default():
             try:
-                self._tf.import_graph_def(_with_placeholders(graph, large), name="")
+                self._tf.import_graph_def(_with_placeholders(graph, self._large), name="")
             except (ValueError, TypeError, self._tf.errors.OpError) as error:
                 raise ModelError(f"TensorFlow does not accept the graph: {_first_line(error)}") from error
         self._session = self._tf.compat.v1.Session(graph=self._tf_graph, config=self._config())
         self._callables: dict[tuple[str, ...], Any] = {}
+
+    @functools.cached_property
+    def _fed(self) -> dict[str, Array]:
+        """Large constants by their tensors, as TensorFlow takes them without copying them at each run."""
+        return {f"{name}:0": _aligned(array) for name, array in self._large.items()}
 
     @property
     def inputs(self) -> tuple[Edge, ...]:
@@ -163,11 +176,26 @@ class Session:
             raise ModelError(f"the graph has no tensor {name!r}") from error
 
     def _config(self) -> Any:
-        config = self._tf.compat.v1.ConfigProto(operation_timeout_in_ms=self._seconds * 1000)
+        config = self._tf.compat.v1.ConfigProto(
+            operation_timeout_in_ms=self._seconds * 1000,
+            intra_op_parallelism_threads=self._threads,
+            inter_op_parallelism_threads=self._threads,
+        )
         options = config.graph_options
         options.rewrite_options.disable_meta_optimizer = True
         options.optimizer_options.opt_level = -1
         return config
+
+
+def _aligned(array: Array) -> Array:
+    """`array` at an address that kernels can read from; TensorFlow makes a copy of all others that it is fed."""
+    if not array.flags.c_contiguous or array.ctypes.data % ALIGNMENT == 0:
+        return array
+    room = np.empty(array.nbytes + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    aligned = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned[...] = array
+    return aligned
 
 
 def _is_free(graph: Graph, name: str) -> bool:

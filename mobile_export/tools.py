@@ -5,7 +5,7 @@ from typing import Any
 
 from mobile_export.errors import MissingToolError
 
-_CALLED = {"PIL": "Pillow"}
+_CALLED = {"PIL": "Pillow", "vl_convert": "vl-convert-python"}
 """Packages that are not called as their modules are."""
 
 

@@ -1,8 +1,9 @@
 """Heavy work in processes of its own.
 
-A converter that aborts then takes a worker with it and not the build, and independent branches use all cores. Workers
-are spoken to over pipes alone, without shared locks or queues, which build sandboxes forbid. Where the platform
-has it, they are forked from a server that has imported TensorFlow once; elsewhere each starts afresh.
+A converter that aborts then takes a worker with it and not the build, and independent branches use all cores; which
+comes when, `scheduling` decides. Workers are spoken to over pipes alone, without shared locks or queues, which build
+sandboxes forbid. Where the platform has it, they are forked from a server that has imported TensorFlow once; elsewhere
+each starts afresh.
 """
 
 import concurrent.futures
@@ -15,13 +16,17 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from mobile_export import machine
 from mobile_export.errors import ConversionError, ExportError, ModelError, OutputError
+from mobile_export.scheduling import Room, Schedule, Task
+
+__all__ = ["TIMEOUT", "Task", "Watcher", "WorkerBug", "default_jobs", "default_memory", "prepare_server", "run"]
 
 TIMEOUT = 1800.0
 """Seconds that a task may take."""
@@ -30,22 +35,6 @@ _GLANCE = 0.5
 
 _PRELOAD = "mobile_export.preload"
 _CRASHES = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV"})
-
-
-@dataclass(frozen=True)
-class Task:
-    """A call to make in a worker.
-
-    Attributes:
-        name: what it does, for messages ("convert to tflite").
-        function: importable by name; its arguments and result are picklable.
-        model: the file to blame when a library aborts, where it is the model that is run.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...] = ()
-    model: Path | None = None
 
 
 class WorkerBug(Exception):
@@ -63,7 +52,22 @@ class _Running:
 
 def default_jobs() -> int:
     """As many workers as there are cores to run them."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return machine.cores()
+
+
+def default_memory() -> int | None:
+    """Bytes that workers may take: not all that there is."""
+    total = machine.memory()
+    return None if total is None else total * 3 // 4
+
+
+def prepare_server() -> None:
+    """Let the server that workers are forked from import what they need, while the caller does something else."""
+    if _forks():
+        from multiprocessing import forkserver
+
+        _context()
+        forkserver.ensure_running()
 
 
 class Watcher(Protocol):
@@ -79,13 +83,21 @@ class Watcher(Protocol):
 
 
 def run(
-    tasks: Sequence[Task], jobs: int, watcher: Watcher | None = None, stop: threading.Event | None = None
+    tasks: Sequence[Task],
+    jobs: int,
+    watcher: Watcher | None = None,
+    stop: threading.Event | None = None,
+    memory: int | None = None,
 ) -> list[Any]:
-    """Run `tasks`, at most `jobs` at once; their results in order.
+    """Run `tasks`, at most `jobs` at once, in whatever order is fastest; their results in their own order.
 
     Args:
         watcher: is told when a task starts and ends.
         stop: may be set by another thread; then all are stopped.
+        memory: bytes that tasks which run at once may take together.
+
+    Returns:
+        By task its result, or the error that it tolerates.
 
     Raises:
         ExportError: as the first failing task raised it; the others are stopped.
@@ -94,33 +106,35 @@ def run(
         WorkerBug: a worker raised anything else.
         CancelledError: `stop` is set.
     """
-    results: dict[int, Any] = {}
-    waiting = list(enumerate(tasks))
-    running: dict[int, _Running] = {}
+    schedule = Schedule(tasks, Room(jobs, memory))
+    running: dict[Task, _Running] = {}
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _stopping(running):
-        while waiting or running:
+        while running or not schedule.is_done:
             if stop is not None and stop.is_set():
                 raise concurrent.futures.CancelledError
-            while waiting and len(running) < jobs:
-                index, task = waiting.pop(0)
+            while (task := schedule.take(running)) is not None:
                 if watcher is not None:
-                    watcher.busy([*(job.task.name for job in running.values()), task.name])
-                running[index] = _start(task, Path(folder) / f"{index}.log")
-            _wait(running)
-            for index, job in list(running.items()):
+                    watcher.busy([*(other.name for other in running), task.name])
+                threads = machine.cores() if task.alone else max(1, machine.cores() // min(jobs, len(tasks)))
+                log = Path(folder) / f"{len(schedule.results) + len(running)}.log"
+                running[task] = _start(task, schedule.arguments(task), log, threads)
+            _wait(running.values())
+            for task, job in list(running.items()):
                 if job.pipe.poll() or not job.process.is_alive():
-                    results[index] = _finish(job)
-                    del running[index]
+                    result = _finish(job)
+                    schedule.done(task, result)
+                    del running[task]
                     if watcher is not None:
-                        watcher.done(job.task.name, time.monotonic() - job.started)
-                        watcher.busy([job.task.name for job in running.values()])
+                        if not isinstance(result, ExportError):
+                            watcher.done(task.name, time.monotonic() - job.started)
+                        watcher.busy([other.name for other in running])
                 elif time.monotonic() - job.started > TIMEOUT:
-                    raise ConversionError(f"{job.task.name}: stopped after {TIMEOUT:.0f} s")
-    return [results[index] for index in range(len(tasks))]
+                    raise ConversionError(f"{task.name}: stopped after {TIMEOUT:.0f} s")
+    return [schedule.results[task] for task in tasks]
 
 
 @contextlib.contextmanager
-def _stopping(running: dict[int, _Running]) -> Iterator[None]:
+def _stopping(running: dict[Task, _Running]) -> Iterator[None]:
     """Stop whatever still runs when the block is left, by an error or Ctrl-C."""
     try:
         yield
@@ -130,21 +144,25 @@ def _stopping(running: dict[int, _Running]) -> Iterator[None]:
             job.process.join()
 
 
-def _wait(running: dict[int, _Running]) -> None:
-    wait([job.pipe for job in running.values()] + [job.process.sentinel for job in running.values()], _GLANCE)
+def _wait(running: Collection[_Running]) -> None:
+    wait([job.pipe for job in running] + [job.process.sentinel for job in running], _GLANCE)
 
 
-def _start(task: Task, log: Path) -> _Running:
+def _start(task: Task, arguments: tuple[Any, ...], log: Path, threads: int) -> _Running:
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, str(log), task.function, task.arguments), daemon=True)
+    process = context.Process(target=_work, args=(sender, str(log), threads, task.function, arguments), daemon=True)
     process.start()
     sender.close()
     return _Running(task, process, receiver, log)
 
 
+def _forks() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods() and sys.platform == "linux"
+
+
 def _context() -> Any:
-    if "forkserver" in multiprocessing.get_all_start_methods() and sys.platform == "linux":
+    if _forks():
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([_PRELOAD])
         return context
@@ -152,6 +170,14 @@ def _context() -> Any:
 
 
 def _finish(job: _Running) -> Any:
+    """The result of a task that has ended, or the error that it tolerates."""
+    try:
+        return _result(job)
+    except job.task.tolerated as error:
+        return error
+
+
+def _result(job: _Running) -> Any:
     try:
         kind, value = job.pipe.recv()
     except EOFError:
@@ -185,7 +211,7 @@ def _tail(log: Path) -> str:
     return f"; it wrote last: {lines[-1][:300]}" if lines else ""
 
 
-def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _work(pipe: Connection, log: str, threads: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The worker's main: everything that libraries print goes to the log."""
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -194,6 +220,7 @@ def _work(pipe: Connection, log: str, function: Callable[..., Any], arguments: t
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     _limit_memory()
+    machine.take(threads)
     try:
         pipe.send(("result", function(*arguments)))
     except ExportError as error:
@@ -217,6 +244,6 @@ def _limit_memory() -> None:
         import resource
     except ImportError:
         return
-    if sys.platform == "linux":
-        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+    limit = default_memory()
+    if sys.platform == "linux" and limit is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -60,6 +60,7 @@ def command(*arguments: str) -> tuple[str, dict]:
         ("pack tests --to no-such", 3, ""),
         ("doctor", 0, f"mobile-export {__version__}+"),
         ("run model.txt --data data.npz", 2, ""),
+        ("lint model.tflite", 2, ""),
         ("freeze-graph --help", 0, "Turn the variables of a graph into constants"),
         ("freeze-graph --input_graph README.md", 2, ""),
     ],

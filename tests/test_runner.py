@@ -77,7 +77,8 @@ def samples(count: int, *shape: int) -> np.ndarray:
     [
         ((-1, 3), 5, [(5, 3)]),
         ((-1, 3), 1, [(1, 3)]),
-        ((-1, 3), MAX_BATCH + 1, [(MAX_BATCH, 3), (MAX_BATCH, 3)]),
+        ((-1, 3), MAX_BATCH + 2, [(MAX_BATCH // 2 + 1, 3)] * 2),
+        ((-1, 3), MAX_BATCH + 1, [(MAX_BATCH // 2 + 1, 3)] * 2),
         (None, 5, [(5, 3)]),
         ((1, 3), 3, [(1, 3)] * 3),
         ((4, 3), 8, [(4, 3)] * 2),

@@ -12,6 +12,7 @@ from mobile_export.data import READERS
 from mobile_export.data_checks import DATA_CHECKS
 from mobile_export.formats import FORMATS
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
+from mobile_export.lint import DELEGATES
 from mobile_export.metrics import METRICS
 from mobile_export.sources import SOURCES
 from mobile_export.transforms import TRANSFORMS
@@ -30,6 +31,7 @@ def module_of(unit: object) -> str:
     {
         "CHECKS": CHECKS.values(),
         "DATA_CHECKS": DATA_CHECKS.values(),
+        "DELEGATES": DELEGATES.values(),
         "FORMATS": FORMATS.values(),
         "LANGUAGES": LANGUAGES.values(),
         "METRICS": METRICS.values(),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_export import workers
+from mobile_export import machine, workers
 from mobile_export.errors import ConversionError, ExportError, MissingToolError, ModelError
 from mobile_export.workers import Task, WorkerBug, run
 from tests import worker_functions as do
@@ -60,6 +60,42 @@ def test_done_is_told_the_seconds() -> None:
 def test_no_more_than_jobs_run_at_once(tmp_path: Path, jobs: int) -> None:
     tasks = [Task(name, do.meet, (tmp_path, name, jobs)) for name in "abcd"]
     assert max(run(tasks, jobs)) == jobs
+
+
+def test_a_task_waits_for_what_it_needs_and_takes_its_result(tmp_path: Path) -> None:
+    three = Task("three", do.add, (1, 2))
+    touch = Task("touch", do.touch, (tmp_path / "touched",))
+    five = Task("five", do.add, (three, 2))
+    there = Task("is there", do.is_there, (tmp_path / "touched",), after=(touch,))
+    assert run([three, touch, five, there], jobs=4) == [3, None, 5, True]
+
+
+@pytest.mark.parametrize(("options", "most"), [({}, 4), ({"alone": True}, 1), ({"memory": 3}, 3), ({"memory": 99}, 1)])
+def test_no_more_run_at_once_than_there_is_room_for(tmp_path: Path, options: dict, most: int) -> None:
+    tasks = [Task(name, do.meet, (tmp_path, name, most), **options) for name in "abcd"]
+    assert max(run(tasks, jobs=4, memory=10)) == most
+
+
+def test_an_error_that_is_tolerated_is_a_result_of_all_that_it_stops(tmp_path: Path) -> None:
+    refused = Task("refused", do.refuse, ("no",), tolerated=(ModelError,))
+    dies = Task("dies", do.abort, tolerated=(ConversionError,))
+    never = Task("never", do.touch, (tmp_path / "touched",), after=(refused,))
+    recorder = Recorder()
+    first, second, third, fourth = run([refused, dies, never, Task("sum", do.add, (1, 2))], 2, recorder)
+    assert (type(first), str(first)) == (ModelError, "no")
+    assert "SIGABRT" in str(second)
+    assert (third, fourth) == (first, 3)
+    assert list(recorder.finished) == ["sum"]
+    assert not (tmp_path / "touched").exists()
+    with pytest.raises(ModelError, match=r"^no$"):
+        run([Task("refused", do.refuse, ("no",), tolerated=(ConversionError,))], 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 99])
+def test_workers_share_the_cores(jobs: int) -> None:
+    threads = run([Task(str(index), machine.threads) for index in range(3)], jobs)
+    assert threads == [max(1, machine.cores() // min(jobs, 3))] * 3
+    assert run([Task("alone", machine.threads, alone=True), Task("other", do.add, (1, 2))], 2)[0] == machine.cores()
 
 
 def test_every_task_has_a_process_of_its_own() -> None:

@@ -103,3 +103,7 @@ def chatter() -> str:
 
 def touch(path: Path) -> None:
     path.touch()
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()

@@ -8,7 +8,6 @@ from pathlib import Path
 from mobile_export.data_checks import Finding
 from mobile_export.pipeline import Measured, Prepared
 from mobile_export.planning.plan import Plan, file_of, request_for, scheme_of
-from mobile_export.published.artifact_files import artifact_hash
 from mobile_export.published.manifest import (
     AppEntry,
     ArtifactEntry,
@@ -110,7 +109,7 @@ def describe_artifact(planned: Plan, artifact: Artifact, stage: Path, made: Made
         interface=request_for(artifact, stage).interface,
         scheme=_scheme(scheme),
         engine=made.engine,
-        sha256=artifact_hash(stage / file),
+        sha256=found.sha256,
         bytes=found.size,
         zipped_bytes=found.zipped_size,
         inputs=tuple(_edge(edge) for edge in found.inputs),

@@ -1,26 +1,31 @@
-"""Making the files of a target: prepare, write every format beside the reference answers, then measure every file."""
+"""Making the files of a target: prepare the graph, then whatever its `steps` are, then search what is to be found."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from mobile_export import workers
 from mobile_export.building.describe import Made, describe_artifact, describe_preparation
+from mobile_export.building.steps import Steps
 from mobile_export.caching.artifacts import ArtifactCache, Finished
 from mobile_export.caching.folder import cache_folder
 from mobile_export.data_checks import Finding
-from mobile_export.errors import ModelError
-from mobile_export.executors import open_crew
+from mobile_export.errors import ConversionError, ModelError
+from mobile_export.executors import Crew, open_crew
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
-from mobile_export.pipeline import Measured, Prepared, measure, measure_latency, prepare, refer, write
-from mobile_export.planning.plan import Plan, file_of, plan, request_for
+from mobile_export.pipeline import Prepared, prepare
+from mobile_export.planning.plan import Plan, file_of, plan
+from mobile_export.scheduling import Task
 from mobile_export.search.bench import Job
 from mobile_export.search.find import Found, find
 from mobile_export.search.journal import open_journal
 from mobile_export.target import AUTO, Artifact
+
+Tolerated = tuple[type[ConversionError], ...]
+"""What may go wrong with one artifact without stopping the others."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Options:
         gate: `warn` publishes what missed a limit, marked as such.
         executor: where files of a search are tried, such as `dask://10.0.0.7:8786`; default: workers here.
         watcher: is told how far the build is.
+        memory: bytes that workers may take together; what would take more waits. None: any number.
     """
 
     out: Path
@@ -46,6 +52,7 @@ class Options:
     gate: Literal["closed", "warn"] = "closed"
     executor: str | None = None
     watcher: workers.Watcher | None = None
+    memory: int | None = field(default_factory=workers.default_memory)
 
     def store_for(self, planned: Plan) -> ArtifactCache | None:
         """The cache, where it may be used; what samples code makes is in no key."""
@@ -54,11 +61,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Ground:
-    """What all files of a target are built on: the work folder, and what was found on the way."""
+    """What all files of a target are built on.
+
+    Attributes:
+        folder: the work folder.
+        ready: what was found in preparing the graph.
+        findings: of the data; None until the reference has run.
+    """
 
     folder: Path
     ready: Prepared
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,124 +89,136 @@ class Maker:
 
     def make(self, planned: Plan, wanted: Sequence[Artifact], stage: Path) -> dict[str, Finished]:
         """The wanted artifacts, by name; their files are in the stage, and in the cache those that miss no limit."""
-        if not wanted:
-            return {}
-        ground = self._prepared(planned)
-        preparation = describe_preparation(ground.ready, ground.findings)
-        files = {a.name: stage / file_of(planned.target, a) for a in wanted}
-        for file in files.values():
-            file.parent.mkdir(parents=True, exist_ok=True)
-        made = _Making(self.options, planned, ground, files).make(wanted)
-        found = {}
-        for artifact in wanted:
-            one = made[artifact.name]
-            entry = describe_artifact(planned, artifact, stage, one)
-            found[artifact.name] = Finished(entry, one.measured.golden, preparation)
-        store = self.options.store_for(planned)
-        if store is not None:
-            for name, finished in found.items():
-                store.add(finished, files[name])
-        return found
+        made = self._made(planned, wanted, stage, ())
+        return {name: one for name, one in made.items() if isinstance(one, Finished)}
+
+    def attempt(self, planned: Plan, wanted: Sequence[Artifact], stage: Path) -> dict[str, Finished | ConversionError]:
+        """As `make`, but what a converter refuses stops nothing else: the refusal is in the artifact's place."""
+        return self._made(planned, wanted, stage, (ConversionError,))
+
+    def ground(self, planned: Plan) -> Ground:
+        """What the files of a target are built on, with the reference's answers; made now where it was not."""
+        self._prepare(planned, ())
+        self._written(planned, (), {}, ())
+        return self._grounds[_key(planned)]
 
     def required_operators(self, files: Sequence[Path]) -> bytes:
         """What .ort files need of ONNX Runtime."""
-        (text,) = self._run(workers.Task("list the operators of .ort files", required_operators, (files,)))
-        return str(text).encode()
+        task = Task("list the operators of .ort files", required_operators, (files,))
+        return str(self._run([task])[task]).encode()
 
-    def _prepared(self, planned: Plan) -> Ground:
-        """The ground on which files are built; targets that agree on model, data and transforms share it."""
-        target = planned.target
-        key = repr((planned.source, planned.data, target.model, target.data, target.transforms))
-        if key not in self._grounds:
-            folder = Path(tempfile.mkdtemp(dir=self.work))
-            named = f"{target.name}: prepare the graph"
-            (ready,) = self._run(workers.Task(named, prepare, (target, folder), target.model.source))
-            if plan(planned.path, target).keys != planned.keys:
-                raise ModelError("the model or the data changed while they were read; build again")
-            named = f"{target.name}: run the reference, check the data"
-            (findings,) = self._run(workers.Task(named, refer, (target, folder)))
-            self._grounds[key] = Ground(folder, ready, tuple(findings))
-        return self._grounds[key]
+    def _made(
+        self, planned: Plan, wanted: Sequence[Artifact], stage: Path, tolerated: Tolerated
+    ) -> dict[str, Finished | ConversionError]:
+        if not wanted:
+            return {}
+        files = {a.name: stage / file_of(planned.target, a) for a in wanted}
+        for file in files.values():
+            file.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare(planned, () if tolerated else wanted)
+        made = self._written(planned, [a for a in wanted if a.precision != AUTO], files, tolerated)
+        made |= self._searched(planned, [a for a in wanted if a.precision == AUTO], files, tolerated)
+        ground = self._grounds[_key(planned)]
+        preparation = describe_preparation(ground.ready, ground.findings or ())
+        store = self.options.store_for(planned)
+        found: dict[str, Finished | ConversionError] = {}
+        for artifact in wanted:
+            one = made[artifact.name]
+            if isinstance(one, ConversionError):
+                found[artifact.name] = one
+                continue
+            entry = describe_artifact(planned, artifact, stage, one)
+            found[artifact.name] = finished = Finished(entry, one.measured.golden, preparation)
+            if store is not None:
+                store.add(finished, files[artifact.name])
+        return found
 
-    def _run(self, *tasks: workers.Task) -> list[Any]:
-        return workers.run(tasks, self.options.jobs, self.options.watcher)
+    def _prepare(self, planned: Plan, wanted: Sequence[Artifact]) -> None:
+        """Make the ground on which files are built; targets that agree on model, data and transforms share it.
 
+        Args:
+            wanted: artifacts without which there is nothing to build, so that too large a model ends it here.
+        """
+        target, key = planned.target, _key(planned)
+        if key in self._grounds:
+            return
+        folder = Path(tempfile.mkdtemp(dir=self.work))
+        task = Task(f"{target.name}: prepare the graph", prepare, (target, folder, tuple(wanted)), target.model.source)
+        ready = self._run([task])[task]
+        if plan(planned.path, target).keys != planned.keys:
+            raise ModelError("the model or the data changed while they were read; build again")
+        self._grounds[key] = Ground(folder, ready)
 
-@dataclass(frozen=True)
-class _Making:
-    """Files of one target that are made now, on one ground; `files` says where, by the artifact's name."""
+    def _written(
+        self, planned: Plan, wanted: Sequence[Artifact], files: Mapping[str, Path], tolerated: Tolerated
+    ) -> dict[str, Made | ConversionError]:
+        """The files whose precision the target says; the reference has run when they are done."""
+        ground = self._grounds[_key(planned)]
+        steps = Steps(planned, ground.folder, ground.ready.frozen_size, files, tolerated)
+        referred = [steps.refer()] if ground.findings is None else []
+        written = steps.write(wanted, referred)
+        checked = {}
+        for artifact in wanted:
+            after = [written[artifact.name], *referred]
+            limited = artifact.limits.latency_ratio is not None
+            checked[artifact.name] = steps.check(artifact, steps.time(artifact, after) if limited else None, after)
+        results = self._run(steps.tasks)
+        for task in referred:
+            self._grounds[_key(planned)] = replace(ground, findings=tuple(results[task]))
+        return {name: _ended(results[task], results[written[name]]) for name, task in checked.items()}
 
-    options: Options
-    planned: Plan
-    ground: Ground
-    files: Mapping[str, Path]
-
-    def make(self, wanted: Sequence[Artifact]) -> dict[str, Made]:
-        """Search, write, time and check."""
-        found = self._search([a for a in wanted if a.precision == AUTO])
-        engines = {name: one.engine for name, one in found.items()}
-        engines |= self._write([a for a in wanted if a.precision != AUTO])
-        latency = {name: one.latency_ratio for name, one in found.items()}  # timed again, it would be another, by noise
-        limited = [a for a in wanted if a.limits.latency_ratio is not None]
-        latency |= self._time([a for a in limited if latency.get(a.name) is None])
-        measured = self._check([_settled(a, found.get(a.name)) for a in wanted], latency)
-        return {a.name: Made(measured[a.name], engines.get(a.name, ""), found.get(a.name)) for a in wanted}
-
-    def _search(self, wanted: Sequence[Artifact]) -> dict[str, Found]:
+    def _searched(
+        self, planned: Plan, wanted: Sequence[Artifact], files: Mapping[str, Path], tolerated: Tolerated
+    ) -> dict[str, Made | ConversionError]:
         """The files whose precision is searched for; one search after the other, each with all workers."""
         if not wanted:
             return {}
-        found = {}
-        options, planned, ground = self.options, self.planned, self.ground
-        journals = cache_folder("searches") if options.cache and not planned.is_guesswork else ground.folder
+        options, ground = self.options, self._grounds[_key(planned)]
+        refused: dict[str, Made | ConversionError] = {}
+        steps = Steps(planned, ground.folder, ground.ready.frozen_size, files, tolerated)
+        searches: dict[str, Found] = {}
+        checked: dict[str, Task] = {}
         tools = sorted({tool for artifact in wanted for tool in FORMATS[artifact.format].tools})
         with open_crew(options.executor, options.jobs, tools) as crew:
             for artifact in wanted:
-                found[artifact.name] = find(
-                    ground.folder,
-                    Job(planned.target, artifact, ground.ready.frozen_size, planned.about),
-                    self.files[artifact.name],
-                    crew=crew,
-                    journal=open_journal(journals, planned.search_keys[artifact.name]),
-                    watcher=options.watcher,
-                )
-        return found
+                try:
+                    found = self._search(planned, artifact, files[artifact.name], crew)
+                except tolerated as error:
+                    refused[artifact.name] = error
+                    continue
+                settled = artifact.model_copy(update={"precision": found.scheme.precision})
+                limited = artifact.limits.latency_ratio is not None
+                # timed again, it would be another, by noise
+                latency = steps.time(settled, ()) if limited and found.latency_ratio is None else found.latency_ratio
+                searches[artifact.name], checked[artifact.name] = found, steps.check(settled, latency, ())
+        results = self._run(steps.tasks)
+        return refused | {
+            name: _ended(results[task], searches[name].engine, searches[name]) for name, task in checked.items()
+        }
 
-    def _write(self, given: Sequence[Artifact]) -> dict[str, str]:
-        """The files whose precision the target says, and by artifact what has quantized it: one process a format."""
-        tasks = []
-        for name, kernels in dict.fromkeys((a.format, a.kernels) for a in given):
-            same = [a for a in given if (a.format, a.kernels) == (name, kernels)]
-            requests = [request_for(a, self.files[a.name], self.planned.about) for a in same]
-            tasks.append(self._task(f"write {name}", write, name, self.ground.folder, requests, kernels))
-        written: list[dict[str, str]] = workers.run(tasks, self.options.jobs, self.options.watcher)
-        return {artifact: engine for engines in written for artifact, engine in engines.items()}
+    def _search(self, planned: Plan, artifact: Artifact, file: Path, crew: Crew) -> Found:
+        options, ground = self.options, self._grounds[_key(planned)]
+        journals = cache_folder("searches") if options.cache and not planned.is_guesswork else ground.folder
+        return find(
+            ground.folder,
+            Job(planned.target, artifact, ground.ready.frozen_size, planned.about),
+            file,
+            crew=crew,
+            journal=open_journal(journals, planned.search_keys[artifact.name]),
+            watcher=options.watcher,
+        )
 
-    def _time(self, wanted: Sequence[Artifact]) -> dict[str, float]:
-        """The latency ratio of each; timed one after the other, with nothing else at work."""
-        tasks = [
-            self._task(
-                f"time {a.name}", measure_latency, self.planned.target, a, self.files[a.name], self.ground.folder
-            )
-            for a in wanted
-        ]
-        ratios = workers.run(tasks, 1, self.options.watcher)
-        return {a.name: ratio for a, ratio in zip(wanted, ratios, strict=True)}
-
-    def _check(self, wanted: Sequence[Artifact], latency: Mapping[str, float | None]) -> dict[str, Measured]:
-        """What was measured of each file."""
-        target, size, work = self.planned.target, self.ground.ready.frozen_size, self.ground.folder
-        tasks = [
-            self._task(f"check {a.name}", measure, target, a, self.files[a.name], size, work, latency.get(a.name))
-            for a in wanted
-        ]
-        found = workers.run(tasks, self.options.jobs, self.options.watcher)
-        return {a.name: measured for a, measured in zip(wanted, found, strict=True)}
-
-    def _task(self, what: str, function: Callable[..., Any], *arguments: Any) -> workers.Task:
-        return workers.Task(f"{self.planned.target.name}: {what}", function, arguments)
+    def _run(self, tasks: Sequence[Task]) -> dict[Task, Any]:
+        options = self.options
+        return dict(zip(tasks, workers.run(tasks, options.jobs, options.watcher, memory=options.memory), strict=True))
 
 
-def _settled(artifact: Artifact, found: Found | None) -> Artifact:
-    """The artifact, of the precision that was found for it."""
-    return artifact.model_copy(update={"precision": found.scheme.precision}) if found else artifact
+def _key(planned: Plan) -> str:
+    """What targets agree on that share a ground."""
+    target = planned.target
+    return repr((planned.source, planned.data, target.model, target.data, target.transforms))
+
+
+def _ended(measured: Any, engine: Any, found: Found | None = None) -> Made | ConversionError:
+    """How an artifact ended: an error that was tolerated is the result of every task that it stopped."""
+    return measured if isinstance(measured, ConversionError) else Made(measured, engine or "", found)

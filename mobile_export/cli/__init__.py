@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from mobile_export.cli import apps, building, caching, classic, locking, models, published, tools
+from mobile_export.cli import apps, building, caching, classic, comparing, linting, locking, models, published, tools
 from mobile_export.cli.app import app, complain
 from mobile_export.errors import INTERRUPTED, ExportError
 
@@ -25,7 +25,9 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     apps.xcode,
     apps.swiftpm,
     apps.pack,
+    comparing.compare,
     models.explain,
+    linting.lint,
     models.inspect,
     models.init,
     tools.doctor,

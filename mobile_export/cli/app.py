@@ -112,9 +112,14 @@ def remark(message: str) -> None:
 
 
 class Progress:
-    """Lines on stderr; on a terminal, what is being done turns below them."""
+    """Lines on stderr; on a terminal, what is being done turns below them.
+
+    Attributes:
+        stages: what is done, with its seconds, in the order in which it ended.
+    """
 
     def __enter__(self) -> "Progress":
+        self.stages: list[tuple[str, float]] = []
         self._status: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -129,6 +134,7 @@ class Progress:
             self._status.update(", ".join(names))
 
     def done(self, name: str, seconds: float) -> None:
+        self.stages.append((name, seconds))
         line = f"{name}  {seconds:.1f} s"
         if self._status is None:
             print(line, file=sys.stderr, flush=True)

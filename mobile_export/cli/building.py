@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from mobile_export.caching.places import cache_root
 from mobile_export.cli.app import (
     Format,
     Jobs,
@@ -22,11 +21,11 @@ from mobile_export.cli.app import (
     visible,
     warn,
 )
+from mobile_export.cli.caching import bound_own_cache, open_cache
 from mobile_export.errors import TargetError
 
 if TYPE_CHECKING:
     from mobile_export.building.build import Outcome
-    from mobile_export.caching.artifacts import ArtifactCache
     from mobile_export.published.manifest import Manifest
 
 
@@ -76,23 +75,25 @@ def build(
         _print_files(targets, out if print_outputs else None, output)
         return
     _refuse("--no-cache", "builds without what is kept", {"--cache": cache if no_cache else None})
-    store = _store(cache)
+    store = open_cache(cache)
     with Progress() as progress:
+        from mobile_export.workers import default_jobs, prepare_server
+
+        prepare_server()  # TensorFlow takes seconds to import; our own modules, reading and hashing come beside it
         from mobile_export.building.build import build
         from mobile_export.building.making import Options
-        from mobile_export.workers import default_jobs
 
         options = Options(out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress)
         outcomes = build(targets, options)
     if store.trouble is not None:
         warn(f"the cache cannot be used: {store.trouble}")
     if store.added and cache is None:
-        _bound_own_cache()
+        bound_own_cache()
     if depfile is not None and not any(outcome.error for outcome in outcomes):
         _write_depfile(depfile, outcomes)
     if output == "text" and not no_cache and store.trouble is None:
         _remember(outcomes, depfile)
-    _report(outcomes, output)
+    _report(outcomes, output, progress.stages)
 
 
 def _refuse(option: str, does: str, beside: Mapping[str, object]) -> None:
@@ -104,26 +105,6 @@ def _refuse(option: str, does: str, beside: Mapping[str, object]) -> None:
     given = [name for name, value in beside.items() if value]
     if given:
         raise TargetError(f"{option} {does}, so {', '.join(given)} would do nothing; leave one of them out")
-
-
-def _bound_own_cache() -> None:
-    """Make room in the user's own cache, where somebody else's files do not lie among ours."""
-    from mobile_export.caching.pruning import prune, size_limit
-
-    try:
-        prune(Path(cache_root()), size_limit())
-    except TargetError as error:
-        warn(f"the cache grows without bounds: {error}")
-
-
-def _store(address: str | None) -> "ArtifactCache":
-    """Where built files are kept: the user's own cache, or what `--cache` names."""
-    from mobile_export.caching.artifacts import ArtifactCache
-    from mobile_export.caching.pruning import size_limit
-    from mobile_export.caching.stores import open_store
-
-    size_limit()  # a wrong one is said before work of minutes
-    return ArtifactCache(open_store(cache_root() if address is None else address))
 
 
 def _print_files(targets: Sequence[Path], out: Path | None, output: str) -> None:
@@ -190,10 +171,10 @@ def demo(
     build([root / target for target in TARGETS], out=out, jobs=jobs, output=output)
 
 
-def _report(outcomes: list["Outcome"], output: str) -> NoReturn:
+def _report(outcomes: list["Outcome"], output: str, stages: Sequence[tuple[str, float]]) -> NoReturn:
     """Print how every target ended, and exit with the worst code."""
     if output == "json":
-        print_json([_as_json(outcome) for outcome in outcomes])
+        print_json([_as_json(outcome, stages) for outcome in outcomes])
     else:
         _print_tables(outcomes)
     for outcome in outcomes:
@@ -215,12 +196,18 @@ def _warnings_of(manifest: "Manifest") -> list[str]:
     return [f"{manifest.target}: {warning}" for warning in found]
 
 
-def _as_json(outcome: "Outcome") -> dict[str, Any]:
+def _as_json(outcome: "Outcome", stages: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    mine = f"{outcome.target}: "
     return {
         "target": outcome.target,
         "status": outcome.status,
         "folder": outcome.folder and outcome.folder.as_posix(),
         "error": outcome.error and {"message": str(outcome.error), "exit_code": outcome.error.exit_code},
+        "stages": [
+            {"name": name.removeprefix(mine), "seconds": round(seconds, 3)}
+            for name, seconds in stages
+            if name.startswith(mine)
+        ],
         "manifest": outcome.manifest and outcome.manifest.model_dump(mode="json"),
     }
 

@@ -1,14 +1,17 @@
 """What is kept between builds: how much it is, and making room."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mobile_export.caching.folder import cache_folder
 from mobile_export.caching.places import cache_root
-from mobile_export.cli.app import Format, print_json, say
+from mobile_export.cli.app import Format, print_json, say, warn
 from mobile_export.errors import TargetError
+
+if TYPE_CHECKING:
+    from mobile_export.caching.artifacts import ArtifactCache
 
 
 def cache(
@@ -53,3 +56,23 @@ def cache(
     say(f"{where}: {format_bytes(sum(each.bytes for each in found))} of {format_bytes(limit)}")
     for each in found:
         say(f"  {each.kind:10} {each.files:6} files  {format_bytes(each.bytes)}")
+
+
+def bound_own_cache() -> None:
+    """Make room in the user's own cache, where somebody else's files do not lie among ours."""
+    from mobile_export.caching.pruning import prune, size_limit
+
+    try:
+        prune(Path(cache_root()), size_limit())
+    except TargetError as error:
+        warn(f"the cache grows without bounds: {error}")
+
+
+def open_cache(address: str | None) -> "ArtifactCache":
+    """Where built files are kept: the user's own cache, or what `--cache` names."""
+    from mobile_export.caching.artifacts import ArtifactCache
+    from mobile_export.caching.pruning import size_limit
+    from mobile_export.caching.stores import open_store
+
+    size_limit()  # a wrong one is said before work of minutes
+    return ArtifactCache(open_store(cache_root() if address is None else address))

@@ -6,30 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mobile_export.lint.survey import Survey
 from mobile_export.published.manifest import ArtifactEntry, CheckEntry, Manifest, Number
+from mobile_export.timing.result import Footprint, Timing
 
 SCHEMA_VERSION = 1
 
 
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Timing(_Result):
-    """How long an answer takes on this computer, warm; candidates answered by turns."""
-
-    threads: int = Field(ge=1)
-    median: float = Field(description="Seconds.")
-    p90: float = Field(description="Seconds: nine answers of ten are faster.")
-    answers: int = Field(description="How many were timed.")
-
-
-class Footprint(_Result):
-    """What a fresh process, which had imported the runtime and nothing else, needed until its first answer."""
-
-    first_answer: float = Field(description="Seconds to load the file and answer once; median of the processes.")
-    resident: int = Field(description="Bytes of memory more than before, pages of mapped files included.")
-    anonymous: int = Field(description="Bytes of it that no file backs, which the system cannot drop under pressure.")
-    processes: int = Field(description="How many were started.")
 
 
 class Layer(_Result):

@@ -21,6 +21,7 @@ from mobile_export.data_checks.ranges import ranges
 from mobile_export.data_checks.saturation import saturation
 from mobile_export.graphs.graph import Graph
 from mobile_export.metrics import Statistics
+from mobile_export.samples import Samples
 from mobile_export.target import Target
 
 __all__ = ["DATA_CHECKS", "DataCheck", "Evidence", "Finding", "Issue", "lint"]
@@ -46,17 +47,20 @@ DATA_CHECKS: dict[str, DataCheck] = {
 """By the name that `[data] accept` uses; what names a cause comes before what names its consequences."""
 
 
-def lint(graph: Graph, target: Target, folder: Path, statistics: Statistics | None) -> list[Finding]:
+def lint(
+    graph: Graph, target: Target, folder: Path, statistics: Statistics | None, answers: Samples | None = None
+) -> list[Finding]:
     """What is suspicious about the data of `target`, without what it accepts.
 
     Args:
         graph: the reference graph, with its batch norms.
         folder: has the samples, as `sampling.gather` stores them.
         statistics: the metric's, of the reference's answers to all evaluation samples; None where there are none.
+        answers: the reference's, to the samples of `sampling.PARITY`, as far as they are known.
     """
     if target.data.calibration is None and target.data.evaluation is None:
         return []
-    evidence = gather(graph, target, folder, statistics)
+    evidence = gather(graph, target, folder, statistics, answers or {})
     return [
         Finding(name, issue.severity, issue.message)
         for name, check in DATA_CHECKS.items()

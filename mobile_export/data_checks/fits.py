@@ -59,6 +59,8 @@ def _distance(session: Session, graph: Graph, samples: Samples, norm: Norm) -> f
     for wanted, whole, batch in batches(session.inputs, samples, max(1, min(_BATCH, _VALUES // size))):
         (reached,) = session.evaluate([norm.tensor], {spec.tensor: batch[spec.name] for spec in graph.inputs})
         rows = reached[:wanted] if len(reached) == whole else reached
-        flat = np.moveaxis(rows, norm.axis, -1).reshape(-1, len(norm.mean)).astype(np.float64)
-        values, squares, seen = values + flat.sum(axis=0), squares + np.square(flat).sum(axis=0), seen + len(flat)
+        flat = np.moveaxis(rows, norm.axis, -1).reshape(-1, len(norm.mean))
+        values = values + flat.sum(axis=0, dtype=np.float64)
+        squares = squares + np.einsum("ij,ij->j", flat, flat, dtype=np.float64)
+        seen += len(flat)
     return norm.distance(values / seen, squares / seen)

@@ -32,14 +32,19 @@ HASHED = 256 << 20
 FEWEST = 8
 """Samples that are looked at however large they are."""
 
+_NONE = np.empty(0)
 
-def gather(graph: Graph, target: Target, folder: Path, statistics: Statistics | None) -> Evidence:
+
+def gather(
+    graph: Graph, target: Target, folder: Path, statistics: Statistics | None, answers: Samples | None = None
+) -> Evidence:
     """Look at the data of `target`.
 
     Args:
         graph: the reference graph.
         folder: has the stored samples.
         statistics: the metric's, of the reference's answers to all evaluation samples.
+        answers: the reference's, to the first evaluation samples, or calibration samples where there are no others.
     """
     inputs = tuple(_model_input(target, spec) for spec in graph.inputs)
     recipes = target.model.preprocessing
@@ -47,10 +52,12 @@ def gather(graph: Graph, target: Target, folder: Path, statistics: Statistics | 
     evaluation = target.data.evaluation
     labels, output = (evaluation.labels, evaluation.output) if evaluation is not None else (None, None)
     output = output or graph.outputs[0].name
+    compared = CALIBRATION if evaluation is None else EVALUATION
+    known = (answers or {}).get(output, _NONE)
     scored = None
     with Session(graph) as session:
         sets = {
-            key: _sample_set(session, graph, folder / key, still, output, labels)
+            key: _sample_set(session, graph, folder / key, still, output, labels, known if key == compared else _NONE)
             for key, still in ((CALIBRATION, folded), (EVALUATION, recipes))
             if (folder / key).exists()
         }
@@ -72,16 +79,22 @@ def _model_input(target: Target, spec: TensorSpec) -> ModelInput:
 
 
 def _sample_set(
-    session: Session, graph: Graph, folder: Path, still: Mapping[str, Preprocessing], output: str, labels: str | None
+    session: Session,
+    graph: Graph,
+    folder: Path,
+    still: Mapping[str, Preprocessing],
+    output: str,
+    labels: str | None,
+    known: Array,
 ) -> SampleSet:
-    """The samples in `folder`; `still` is what preprocessing they have not had yet."""
+    """The samples in `folder`; `still` is what preprocessing they have not had yet, `known` the first answers."""
     stored = map_samples(folder)
     count = len(stored[graph.inputs[0].name])
     size = sum(stored[spec.name][0].size * np.dtype(np.float32).itemsize for spec in graph.inputs)
     most = OF_LARGE if total_bytes(graph.constants) > LARGE else LOOKED_AT
     rows = spaced(count, max(FEWEST, min(most, HELD // max(size, 1))))
     samples = ready(_rows(stored, rows), still, graph.inputs)
-    answers = _answers(session, samples, output)
+    answers = _answers(session, samples, output, known[rows[rows < len(known)]])
     return SampleSet(
         f"data.{folder.name}",
         count,
@@ -96,10 +109,15 @@ def _rows(stored: Samples, rows: Array) -> Samples:
     return {name: np.asarray(array[rows]) for name, array in stored.items()}
 
 
-def _answers(session: Session, samples: Samples, output: str) -> Array:
-    """Of the reference at `output`: to all samples, or to the first where answers are large or differ in shape."""
-    kept: list[Array] = []
-    for batch in run_batches(session, samples):
+def _answers(session: Session, samples: Samples, output: str, first: Array) -> Array:
+    """Of the reference at `output`: to all samples, or to the first where answers are large or differ in shape.
+
+    Args:
+        first: the answers to the first of them.
+    """
+    rest = {name: array[len(first) :] for name, array in samples.items()}
+    kept = [first] if len(first) else []
+    for batch in run_batches(session, rest) if len(first) < len(next(iter(samples.values()))) else ():
         answer = batch[output]
         if kept and (answer.shape[1:] != kept[0].shape[1:] or sum(each.nbytes for each in kept) > HELD):
             break

@@ -13,7 +13,7 @@ import numpy as np
 
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.explanation.network import Node, Quantization, Values, Watch
-from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, run, serialize, session_options
+from mobile_export.formats.onnx_runner import OnnxRunner, load, run, serialize, session_options
 from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_graph import all_bodies, attribute_of, inner_nodes, walk
 from mobile_export.quantize.onnx_operators import weighted_operators
@@ -152,7 +152,7 @@ class _Watching:
     """A session of a model whose outputs are the tensors that are watched."""
 
     def __init__(self, model: Any, written: Mapping[str, str], types: Mapping[str, str]) -> None:
-        options = session_options(THREADS, "DISABLE_ALL")
+        options = session_options(level="DISABLE_ALL")
         self._session = load(serialize(model), options, "the file with its tensors as outputs")
         self._written, self._types = written, types
         self._inputs = [entry.name for entry in self._session.get_inputs()]

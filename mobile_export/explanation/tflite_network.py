@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mobile_export import machine
 from mobile_export.errors import ConversionError, NotRunnableError
 from mobile_export.explanation.network import Node, Quantization, Values, Watch
 from mobile_export.formats.flatbuffer import (
@@ -19,7 +20,7 @@ from mobile_export.formats.flatbuffer import (
     write_model,
 )
 from mobile_export.formats.tflite_layers import Operations
-from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
+from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graphs.tensors import Array
 
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
@@ -112,7 +113,7 @@ class _Watching:
         self._fed, self._watched, self._types, self._quantized = fed, watched, types, quantized
         self._shapes: list[tuple[int, ...]] = []
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=THREADS)
+            self._interpreter = Interpreter(model_content=content, num_threads=machine.threads())
         except (ValueError, RuntimeError) as error:
             raise ConversionError(f"LiteRT does not load the file with its tensors as outputs: {error}") from error
 

@@ -58,6 +58,11 @@ def type_name(number: int) -> str:
 
 
 def write_model(model: Any) -> bytes:
+    """A .tflite file; see `packed`."""
+    return bytes(packed(model))
+
+
+def packed(model: Any) -> memoryview:
     """A .tflite file with all weights inside the flatbuffer, where runtimes of any age look for them.
 
     Raises:
@@ -71,7 +76,7 @@ def write_model(model: Any) -> bytes:
         raise ConversionError("the model is larger than 2 GB, which is all that a .tflite file can hold")
     builder = _aligned_builder(weights + weights // 64 + (1 << 16))
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return memoryview(builder.Bytes)[builder.Head() :]
 
 
 def _aligned_builder(size: int) -> Any:
@@ -83,7 +88,20 @@ def _aligned_builder(size: int) -> Any:
             started: int = super().StartVector(size, count, wanted)
             return started
 
-    return Builder(size)
+        def CreateNumpyVector(self, array: Array) -> int:  # noqa: N802
+            """As inherited, without two copies of weights on the way."""
+            if array.dtype != np.uint8:
+                return int(super().CreateNumpyVector(array))
+            self.StartVector(1, array.size, 1)
+            head = self.Head() - array.size
+            memoryview(self.Bytes)[head : self.Head()] = array.data
+            self.head = head
+            self.vectorNumElems = array.size
+            return int(self.EndVector())
+
+    builder = Builder(1)
+    builder.Bytes, builder.head = np.zeros(size, np.uint8).data, size  # zeros that take no memory until written to
+    return builder
 
 
 def set_ranges(model: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
@@ -129,6 +147,50 @@ def walk(model: Any) -> Iterator[tuple[Any, Any, int]]:
         for operator in subgraph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
             yield subgraph, operator, max(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def reads(operator: Any) -> list[int]:
+    """The tensors that an operator reads, in its order, without those that are left out."""
+    return [] if operator.inputs is None else [int(index) for index in operator.inputs if index >= 0]
+
+
+def constant(model: Any, tensor: Any) -> Any:
+    """The bytes of a tensor's value; None of one that is computed or set."""
+    return model.buffers[tensor.buffer].data
+
+
+def set_constant(model: Any, tensor: Any, value: Array) -> None:
+    """Make a constant of `tensor`."""
+    buffer = schema().BufferT()
+    buffer.data = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+
+
+def drop_unused(model: Any) -> None:
+    """Take away tensors of the main subgraph, operators' codes and buffers that nothing refers to any more."""
+    main, operators = model.subgraphs[0], [o for subgraph in model.subgraphs for o in subgraph.operators]
+    edges = [(main, side) for side in ("inputs", "outputs")]
+    edges += [(operator, side) for operator in main.operators for side in ("inputs", "outputs", "intermediates")]
+    edges = [(holder, side) for holder, side in edges if getattr(holder, side) is not None]
+    used = sorted({int(index) for holder, side in edges for index in getattr(holder, side)} - {-1})
+    places = {index: place for place, index in enumerate(used)} | {-1: -1}
+    for holder, side in edges:
+        setattr(holder, side, [places[int(index)] for index in getattr(holder, side)])
+    main.tensors = [main.tensors[index] for index in used]
+    model.operatorCodes = _kept(model.operatorCodes, [(operator, "opcodeIndex") for operator in operators])
+    tensors = [(tensor, "buffer") for subgraph in model.subgraphs for tensor in subgraph.tensors]
+    named = [(entry, "buffer") for entry in model.metadata or ()]
+    model.buffers = _kept(model.buffers, [*tensors, *named], {0})
+
+
+def _kept(table: list[Any], references: list[tuple[Any, str]], always: Collection[int] = ()) -> list[Any]:
+    """The entries of `table` that `references` name, which get their new places."""
+    used = sorted({getattr(holder, key) for holder, key in references}.union(always))
+    places = {index: place for place, index in enumerate(used)}
+    for holder, key in references:
+        setattr(holder, key, places[getattr(holder, key)])
+    return [table[index] for index in used]
 
 
 def operator_code(model: Any, code: int) -> int:

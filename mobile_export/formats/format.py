@@ -108,6 +108,14 @@ class Format(Protocol):
         ...
 
     @property
+    def room(self) -> int | None:
+        """Bytes of weights, as the graph has them, that a file can be made of; None where any number is right.
+
+        Files of every precision are made of the graph's own weights, so that it does not matter how small they get.
+        """
+        ...
+
+    @property
     def precisions(self) -> Mapping[str, Sequence[str]]:
         """Each precision that can be written, and the interface dtypes it allows, the default first."""
         ...
@@ -133,10 +141,11 @@ class Format(Protocol):
         """
         ...
 
-    def open(self, path: Path) -> Runner:
-        """Load a written file in its runtime; edges carry the public names, in the graph's order.
+    def open(self, path: Path, threads: int | None = None) -> Runner:
+        """Load a written file in its runtime, to run in so many threads; default: this process's share of the cores.
 
-        A file that no runtime here can run has its edges too; calling it raises NotRunnableError.
+        Edges carry the public names, in the graph's order. A file that no runtime here can run has its edges too;
+        calling it raises NotRunnableError.
 
         Raises:
             ConversionError: the runtime does not load it.
@@ -167,14 +176,25 @@ class Quantizable(Format, Protocol):
         """Which values of `Scheme.ranges` and `Scheme.weights` there are, by field, the default first."""
         ...
 
-    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
-        """Leave in `folder` what all files share: the float model, and value ranges where there are samples.
+    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request]) -> None:
+        """Leave in `folder` what all files share: the float model.
 
         Args:
             requests: what will be asked for, of any scheme; they agree on which operators are allowed.
 
         Raises:
             ConversionError: the converter failed.
+        """
+        ...
+
+    def calibrate(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples) -> None:
+        """Add to the model converted in `folder` the value ranges that files need whose precision is `calibrated`.
+
+        Args:
+            requests: what will be asked for that needs them.
+
+        Raises:
+            ConversionError: the model cannot run, or its values have no range.
         """
         ...
 
@@ -197,9 +217,10 @@ class Quantizable(Format, Protocol):
         """Values of the weights in a written file, by the element type in which they are stored."""
         ...
 
-    def open(self, path: Path, threads: int = ...) -> Runner:
-        """Load a written file, to run in so many threads."""
-        ...
+
+def calibrated_requests(unit: Quantizable, requests: Sequence[Request]) -> list[Request]:
+    """Those that need value ranges."""
+    return [request for request in requests if request.numbers.precisions & set(unit.calibrated)]
 
 
 def quantize_all(unit: Quantizable, folder: Path, requests: Sequence[Request]) -> dict[str, str]:

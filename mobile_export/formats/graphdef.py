@@ -23,6 +23,7 @@ class FrozenGraphDef:
     folder = False
     runtime = "TensorFlow"
     tools = ("tensorflow",)
+    room: int | None = LARGEST
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
@@ -37,10 +38,10 @@ class FrozenGraphDef:
                 write_graph_def(file, named)
         return {}
 
-    def open(self, path: Path) -> Runner:
+    def open(self, path: Path, threads: int | None = None) -> Runner:
         """Load into a TensorFlow session."""
         try:
             graph = Graph.from_graph_def(GraphDef.FromString(path.read_bytes()))
         except DecodeError as error:
             raise ConversionError(f"{path}: not a GraphDef") from error
-        return Session(edges_of(graph, path))
+        return Session(edges_of(graph, path), threads=threads)

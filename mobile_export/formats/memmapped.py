@@ -33,6 +33,7 @@ class Memmapped:
     folder = False
     runtime = "TensorFlow"
     tools = ("tensorflow",)
+    room: int | None = None
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
@@ -43,9 +44,9 @@ class Memmapped:
             package.write(request.path)
         return {}
 
-    def open(self, path: Path) -> Runner:
+    def open(self, path: Path, threads: int | None = None) -> Runner:
         """Follow the directory with a reader of our own, and run from the mapped arrays."""
-        return Session(edges_of(read_memmapped(path), path))
+        return Session(edges_of(read_memmapped(path), path), threads=threads)
 
 
 @dataclass(frozen=True)

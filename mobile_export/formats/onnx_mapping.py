@@ -1,7 +1,9 @@
 """TensorFlow operators to ONNX operators: the only module that knows how to call tf2onnx.
 
-tf2onnx gets a skeleton with the small constants that it reads (shapes, axes); weights are handed over when it asks for
-one, and taken out again before it builds the model. Its optimizers, which take most of its time, are left out.
+tf2onnx gets a skeleton with the small constants that it reads (shapes, axes). Kernels and matrices, of which it only
+changes the layout, are placeholders to it, and what it would do to each of them is done to the array afterwards. Other
+weights are handed over when it asks for one, and taken out again before it builds the model. Its optimizers, which
+take most of its time, are left out.
 """
 
 import gc
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobile_export.errors import ConversionError
+from mobile_export.formats.onnx_kernels import fill_in
 from mobile_export.graphs.graph import Graph, TensorSpec, attribute, data_inputs, node_name, short
 from mobile_export.graphs.protos import GraphDef, NodeDef
 from mobile_export.graphs.tensors import dtype_number_of, numpy_dtype, write_shape
@@ -32,6 +35,9 @@ OPSET = 17
 
 LARGE_BYTES = 4096
 """Constants above this size are weights; what tf2onnx reads as values (shapes, axes, paddings) is far below."""
+
+_WITH_KERNEL = frozenset({"Conv2D", "DepthwiseConv2dNative", "MatMul"})
+"""Operators whose second input is one."""
 
 _LOOPS = frozenset({"LoopCond", "StatelessWhile", "While"})
 _KNOWN_LOOPS = "; of loops it knows those that read one list and fill another one, both in order"
@@ -54,18 +60,35 @@ def map_operators(graph: Graph) -> "tuple[ModelProto, dict[str, str]]":
     """
     skeleton = _cut(graph)
     weights = _weights(skeleton)
+    kernels = _kernels(skeleton, weights)
+    try:
+        model = _mapped(graph, skeleton, weights, kernels)
+    except ConversionError:
+        if not kernels:
+            raise
+        model = _mapped(graph, skeleton, weights, {})  # some operator wants to see its kernel
+    return model, _public(skeleton)
+
+
+def _public(skeleton: Graph) -> dict[str, str]:
+    return {spec.tensor: spec.name for spec in (*skeleton.inputs, *skeleton.outputs)}
+
+
+def _mapped(graph: Graph, skeleton: Graph, weights: Mapping[str, Array], kernels: Mapping[str, Array]) -> "ModelProto":
+    """The model of `skeleton`, in which `kernels` are placeholders until it is there; errors are about `graph`."""
     tf = import_tensorflow()
     with _recorded_errors() as records, tf.Graph().as_default() as tf_graph:
         try:
-            tf.import_graph_def(_skeleton_def(skeleton, weights), name="")
-            model = _run_tf2onnx(tf_graph, skeleton, weights)
+            tf.import_graph_def(_skeleton_def(skeleton, weights, kernels), name="")
+            seen = {name: array for name, array in weights.items() if name not in kernels}
+            model = _run_tf2onnx(tf_graph, skeleton, seen)
         except (*_HANDLER_ERRORS, tf.errors.OpError) as error:
             raise _explained(error, records, graph) from error
     del tf_graph
     gc.collect()  # tf2onnx's graph is full of cycles, and of copies of the weights
-    public = {spec.tensor: spec.name for spec in (*skeleton.inputs, *skeleton.outputs)}
-    _refuse_unmapped(model, public, graph)
-    return model, public
+    fill_in(model.graph, {f"{name}:0": array for name, array in kernels.items()})
+    _refuse_unmapped(model, _public(skeleton), graph)
+    return model
 
 
 def _cut(graph: Graph) -> Graph:
@@ -131,11 +154,26 @@ def _weights(cut: Graph) -> dict[str, Array]:
     return {name: array for name, array in cut.constants.items() if array.nbytes > LARGE_BYTES and name not in inner}
 
 
-def _skeleton_def(cut: Graph, weights: Mapping[str, Array]) -> GraphDef:
-    """The GraphDef in which `weights` have type and shape, and no value."""
+def _kernels(cut: Graph, weights: Mapping[str, Array]) -> dict[str, Array]:
+    """The weights that are read as kernels and matrices, and as nothing else."""
+    others = {
+        node_name(name)
+        for node in cut.nodes.values()
+        for place, name in enumerate(node.input)
+        if place != 1 or node.op not in _WITH_KERNEL
+    }
+    others |= {node_name(spec.tensor) for spec in cut.outputs}
+    return {name: array for name, array in weights.items() if name not in others}
+
+
+def _skeleton_def(cut: Graph, weights: Mapping[str, Array], kernels: Mapping[str, Array]) -> GraphDef:
+    """The GraphDef in which `weights` have type and shape, and no value; `kernels` are placeholders."""
     graph_def = cut.to_graph_def(without=weights)
     for node in graph_def.node:
-        if node.name in weights:
+        if node.name in kernels:
+            node.CopyFrom(_typed(node.name, "Placeholder", "dtype", node.attr["dtype"].type, ()))
+            write_shape(node.attr["shape"].shape, kernels[node.name].shape)
+        elif node.name in weights:
             tensor = node.attr["value"].tensor
             tensor.dtype = node.attr["dtype"].type
             write_shape(tensor.tensor_shape, weights[node.name].shape)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mobile_export import machine
 from mobile_export.errors import ConversionError
 from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**31 - 1
 """What a protobuf message, and so a single .onnx file, can hold."""
 
-THREADS = 2
-
 _DTYPES = {"float": "float32", "double": "float64"}  # others are called as in NumPy
 _NODE = re.compile(r"node with name '(.+?)'")
 _NOISE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?")
@@ -27,8 +26,8 @@ _NOISE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? fa
 class OnnxRunner:
     """An .onnx or .ort file in ONNX Runtime, with the optimizations of an app's session; a `Runner`."""
 
-    def __init__(self, path: Path, threads: int = THREADS) -> None:
-        """Load `path`.
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Load `path`, to run in so many threads; default: this process's share of the cores.
 
         Raises:
             ConversionError: ONNX Runtime does not load it.
@@ -55,17 +54,18 @@ def run(session: Any, feeds: Mapping[str, Array]) -> dict[str, Array]:
     return dict(zip(names, answers, strict=True))
 
 
-def session_options(threads: int, level: str = "ENABLE_ALL") -> Any:
+def session_options(threads: int | None = None, level: str = "ENABLE_ALL") -> Any:
     """Options of an app's session.
 
     Args:
+        threads: default: this process's share of the cores.
         level: of optimization: `DISABLE_ALL`; `ENABLE_BASIC`, which stays within ONNX's own operators;
             `ENABLE_EXTENDED`, which fuses them into those of the CPU; `ENABLE_ALL`, which fits layouts to the machine.
     """
     runtime = import_tool("onnxruntime")
     options = runtime.SessionOptions()
     options.graph_optimization_level = getattr(runtime.GraphOptimizationLevel, f"ORT_{level}")
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or machine.threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what matters comes as an exception
     return options

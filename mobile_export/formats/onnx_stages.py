@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobile_export.formats.format import Layer, Request, quantize_all
+from mobile_export.formats.format import Layer, Request, calibrated_requests, quantize_all
 from mobile_export.formats.onnx_float import convert
 from mobile_export.formats.onnx_metadata import add_metadata
-from mobile_export.formats.onnx_runner import THREADS, OnnxRunner, load, optimized, run, serialize, session_options
+from mobile_export.formats.onnx_runner import MOST_BYTES, OnnxRunner, load, optimized, run, serialize, session_options
 from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.graphs.graph import Graph
 from mobile_export.graphs.tensors import Array
@@ -48,6 +48,7 @@ class OnnxModels(ABC):
     folder = False
     runtime = "ONNX Runtime"
     tools: Sequence[str] = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
+    room: int | None = MOST_BYTES
     precisions: Mapping[str, Sequence[str]] = {
         "float32": ("float32",),
         "float16": ("float32",),
@@ -61,22 +62,25 @@ class OnnxModels(ABC):
 
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Convert once, calibrate once, quantize once a file."""
-        calibrated = any(request.numbers.precisions & set(self.calibrated) for request in requests)
+        calibrated = calibrated_requests(self, requests)
         with tempfile.TemporaryDirectory() as folder:
             with naming(requests[0]):
-                self.convert(graph, Path(folder), requests, calibration if calibrated else None)
+                self.convert(graph, Path(folder), requests)
+                if calibration and calibrated:
+                    self.calibrate(graph, Path(folder), calibrated, calibration)
             return quantize_all(self, Path(folder), requests)
 
-    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
-        """Leave the float model in `folder`, and histograms of its tensors where there are samples."""
-        model = convert(graph)
-        (folder / _FLOAT).write_bytes(serialize(model))
-        if calibration:
-            taken = (
-                {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
-                for _, _, batch in batches(graph.inputs, calibration, CALIBRATION_BATCH)
-            )
-            save_histograms(folder / _RANGES, measure(_all_tensors(model, taken)))
+    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request]) -> None:
+        """Leave the float model in `folder`."""
+        (folder / _FLOAT).write_bytes(serialize(convert(graph)))
+
+    def calibrate(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples) -> None:
+        """Leave histograms of the float model's tensors in `folder`."""
+        taken = (
+            {spec.name: np.asarray(batch[spec.name], spec.dtype) for spec in graph.inputs}
+            for _, _, batch in batches(graph.inputs, calibration, CALIBRATION_BATCH)
+        )
+        save_histograms(folder / _RANGES, measure(_all_tensors(_float_model(folder), taken)))
 
     def layers(self, folder: Path) -> tuple[Layer, ...]:
         """Operators with weights, named after the tensors that they write."""
@@ -113,7 +117,7 @@ class OnnxModels(ABC):
     def save(self, model: "ModelProto", path: Path) -> None:
         """Write a file of this kind."""
 
-    def open(self, path: Path, threads: int = THREADS) -> OnnxRunner:
+    def open(self, path: Path, threads: int | None = None) -> OnnxRunner:
         """Load `path` in ONNX Runtime, with the optimizations of an app's session."""
         return OnnxRunner(path, threads)
 
@@ -125,7 +129,7 @@ def _all_tensors(model: "ModelProto", feeds: Iterator[Mapping[str, Array]]) -> I
     outputs = {info.name for info in model.graph.output}
     inner = [name for node in model.graph.node for name in node.output if name and name not in outputs]
     model.graph.output.extend(ValueInfoProto(name=name) for name in inner)
-    session = load(serialize(model), session_options(THREADS), "the model")
+    session = load(serialize(model), session_options(), "the model")
     for feed in feeds:
         yield {**feed, **run(session, feed)}
 

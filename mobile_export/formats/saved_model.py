@@ -39,6 +39,7 @@ class ServableFolder:
     folder = True
     runtime = "TensorFlow"
     tools = ("tensorflow",)
+    room: int | None = LARGEST
     precisions: Mapping[str, Sequence[str]] = {"float32": ("float32",)}
     calibrated: Collection[str] = ()
 
@@ -52,9 +53,9 @@ class ServableFolder:
         """The graph, and the assets."""
         return [_FILE, *(f"{_ASSETS}/{name}" for name in about.files)]
 
-    def open(self, path: Path) -> Runner:
+    def open(self, path: Path, threads: int | None = None) -> Runner:
         """Load into a TensorFlow session; nothing that the loader would run first is run."""
-        return Session(read_saved_model(path))
+        return Session(read_saved_model(path), threads=threads)
 
 
 def write_saved_model(

@@ -14,13 +14,13 @@ import numpy as np
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer
-from mobile_export.formats.format import Layer, Request, quantize_all
+from mobile_export.formats.format import Layer, Request, calibrated_requests, quantize_all
 from mobile_export.formats.refusals import naming, refuse_float_operators
 from mobile_export.formats.tflite_base import Base, write_file
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_layers import PRECISIONS
 from mobile_export.formats.tflite_metadata import add_metadata, append_files
-from mobile_export.formats.tflite_runner import THREADS, TFLiteRunner
+from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graphs.graph import Graph
 from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import CLIPPINGS
@@ -42,6 +42,7 @@ class TFLite:
     folder = False
     runtime = "LiteRT"
     tools = ("ai-edge-litert", "litert-quantizer", "tensorflow")
+    room: int | None = flatbuffer.MAX_BYTES
     precisions: Mapping[str, Sequence[str]] = {
         "float32": ("float32",),
         "float16": ("float32",),
@@ -58,17 +59,21 @@ class TFLite:
     def write(self, graph: Graph, requests: Sequence[Request], calibration: Samples | None) -> Mapping[str, str]:
         """Convert once, calibrate once; load each file before it counts as written."""
         with TemporaryDirectory(dir=requests[0].path.parent) as folder:
-            self.convert(graph, Path(folder), requests, calibration)
+            self.convert(graph, Path(folder), requests)
+            integers = calibrated_requests(self, requests)
+            if calibration and integers:
+                self.calibrate(graph, Path(folder), integers, calibration)
             return quantize_all(self, Path(folder), requests)
 
-    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples | None) -> None:
-        """Leave in `folder` what `Base` describes. Ranges of percentiles are measured where a request has them."""
-        content = convert(graph, all(request.allow_select_tf_ops for request in requests))
-        Base(folder).create(content)
-        integers = [request for request in requests if request.numbers.precisions & INTEGERS.keys()]
-        _refuse_integers_of_select_tf_ops(content, integers)
-        if calibration and integers:
-            Base(folder).calibrate(lambda: _batches(graph, calibration), [request.numbers for request in integers])
+    def convert(self, graph: Graph, folder: Path, requests: Sequence[Request]) -> None:
+        """Leave in `folder` what `Base` describes, without ranges."""
+        Base(folder).create(convert(graph, all(request.allow_select_tf_ops for request in requests)))
+
+    def calibrate(self, graph: Graph, folder: Path, requests: Sequence[Request], calibration: Samples) -> None:
+        """Measure ranges, those of percentiles where a request has them."""
+        base = Base(folder)
+        _refuse_integers_of_select_tf_ops(base.content, requests)
+        base.calibrate(lambda: _batches(graph, calibration), [request.numbers for request in requests])
 
     def layers(self, folder: Path) -> tuple[Layer, ...]:
         """Convolutions, matrix products and tables, by the tensor that each writes."""
@@ -81,7 +86,7 @@ class TFLite:
             plain = scheme.precisions | {request.interface} == {"float32"}
             model = flatbuffer.read_model(base.content) if plain else _quantized(base, request)
             add_metadata(model, request)
-            write_file(request.path, flatbuffer.write_model(model))
+            write_file(request.path, flatbuffer.packed(model))
             append_files(request.path, request.about.files)
             _check_interface(self.open(request.path), base.float_edges, request)
         return "" if plain else base.engine(scheme)
@@ -95,7 +100,7 @@ class TFLite:
                     found[flatbuffer.type_name(tensor.type)] += math.prod(map(int, tensor.shape))
         return dict(found)
 
-    def open(self, path: Path, threads: int = THREADS) -> TFLiteRunner:
+    def open(self, path: Path, threads: int | None = None) -> TFLiteRunner:
         """Load with XNNPACK, as an app does."""
         return TFLiteRunner(path, threads)
 
@@ -113,9 +118,9 @@ def _quantized(base: Base, request: Request) -> Any:
     return base.finished(model, request.interface)
 
 
-def _refuse_integers_of_select_tf_ops(base: bytes, requests: Sequence[Request]) -> None:
+def _refuse_integers_of_select_tf_ops(base: memoryview, requests: Sequence[Request]) -> None:
     needed = flatbuffer.select_tf_ops(base)
-    if needed and requests:
+    if needed:
         with naming(requests[0]):
             raise ConversionError(
                 f"{requests[0].precision} needs value ranges, and nothing here can run the model's Select TF ops "

@@ -3,11 +3,11 @@
 base.tflite          the float file
 quantizable.tflite   the same without what no quantizer knows, where that makes a difference
 ranges.json          what tensors' scales have to hold, by how that was measured
-int8.tflite          TensorFlow's int8 file, where it was measured to be better than litert-quantizer's
+int8.ENGINE          the int8 file, made by the engine whose one is better
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from mobile_export.errors import ConversionError, OutputError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.format import Layer
 from mobile_export.formats.tflite_layers import CHANNELS, Operation, Operations
-from mobile_export.formats.tflite_quality import Quality, answers, first, quality
+from mobile_export.formats.tflite_quality import Quality, as_rows, first, quality
 from mobile_export.formats.tflite_rewrites import ease_quantization, keep_integers, use_integer_kernels
 from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.clipping import least_error
@@ -27,10 +27,10 @@ from mobile_export.quantize.recipes import EVERYTHING, recipe, scopes
 from mobile_export.quantize.scheme import INTEGERS, Scheme
 
 BASE, _QUANTIZABLE, _RANGES = "base.tflite", "quantizable.tflite", "ranges.json"
-_INT8 = "int8.tflite"
 
 LITERT, TENSORFLOW = "litert-quantizer", "tensorflow"
 """The engines."""
+_ENGINES = (LITERT, TENSORFLOW)
 COMPARED = 32
 """Calibration samples on which the two engines are compared."""
 
@@ -52,8 +52,8 @@ class Base:
         Raises:
             OutputError: the folder cannot be written.
         """
-        for name in (_QUANTIZABLE, _RANGES, _INT8):
-            (self.folder / name).unlink(missing_ok=True)
+        for path in (self.folder / _QUANTIZABLE, self.folder / _RANGES, *map(self._int8, _ENGINES)):
+            path.unlink(missing_ok=True)
         write_file(self.folder / BASE, content)
 
     def calibrate(self, batches: Batches, schemes: Sequence[Scheme]) -> None:
@@ -68,14 +68,22 @@ class Base:
             batch = next(iter(batches()))
             tflite_edges.set_default_shapes(model, [batch[name].shape for name in tflite_edges.names(model)[0]])
         if ease_quantization(model) or resized:
-            write_file(self.folder / _QUANTIZABLE, flatbuffer.write_model(model))
+            write_file(self.folder / _QUANTIZABLE, flatbuffer.packed(model))
         content = self._float_file(integers=True)
-        ranges = {"minmax": extremes(content, tflite_edges.SIGNATURE, batches)}
+        compared = list(first(batches(), COMPARED))
+        answered: dict[int, Mapping[str, Array]] = {}
+
+        def keep(number: int, outputs: Mapping[str, Array]) -> None:
+            if number < len(compared):
+                answered[number] = outputs
+
+        ranges = {"minmax": extremes(content, tflite_edges.SIGNATURE, batches, keep)}
         if any(scheme.ranges == "percentile" for scheme in schemes):
             ranges["percentile"] = percentiles(content, tflite_edges.SIGNATURE, batches, ranges["minmax"])
         (self.folder / _RANGES).write_text(json.dumps(ranges), encoding="utf-8")
         if any("int8" in scheme.precisions for scheme in schemes) and ranges["minmax"]:
-            self._compare_engines(list(first(batches(), COMPARED)))
+            outputs = tflite_edges.names(model)[1]
+            self._choose_engine(compared, as_rows(outputs, list(answered.values()), compared))
 
     def quantized(self, scheme: Scheme, interface: str) -> Any:
         """The model of `scheme`; its edges are of the element type that `finished` makes those of `interface` from.
@@ -83,8 +91,8 @@ class Base:
         Raises:
             ConversionError: a layer is not known, ranges were not measured, or the quantizer refuses the model.
         """
-        if self.engine(scheme) == TENSORFLOW:
-            return flatbuffer.read_model(flatbuffer.map_file(self.folder / _INT8))
+        if scheme == Scheme("int8") and self._int8(self.engine(scheme)).exists():
+            return flatbuffer.read_model(flatbuffer.map_file(self._int8(self.engine(scheme))))
         edges = _edges(scheme, interface)
         integers = bool(scheme.precisions & INTEGERS.keys()) or edges != "float32"
         ranges = self._ranges(scheme) if integers else None
@@ -121,7 +129,7 @@ class Base:
 
     def engine(self, scheme: Scheme) -> str:
         """What makes the file of `scheme`: the engine that was measured to be better, or the only one."""
-        return TENSORFLOW if scheme == Scheme("int8") and (self.folder / _INT8).exists() else LITERT
+        return TENSORFLOW if scheme == Scheme("int8") and self._int8(TENSORFLOW).exists() else LITERT
 
     @property
     def content(self) -> memoryview:
@@ -161,29 +169,33 @@ class Base:
             )
         return {name: (low, high) for name, (low, high) in measured[scheme.ranges].items()}
 
-    def _compare_engines(self, batches: Sequence[Mapping[str, Array]]) -> None:
-        """Make both int8 files, and keep TensorFlow's if it is better."""
-        scheme = Scheme("int8")
-        model = flatbuffer.read_model(self._float_file(integers=True))
-        flatbuffer.set_ranges(model, self._ranges(scheme))
-        engines: dict[str, Callable[[], Any]] = {
-            LITERT: lambda: self.quantized(scheme, "int8"),
-            TENSORFLOW: lambda: _in_integers(quantize_with_tensorflow(flatbuffer.write_model(model))),
-        }
-        expected = answers(self.folder / BASE, batches)
+    def _choose_engine(self, batches: Sequence[Mapping[str, Array]], expected: Sequence[Array]) -> None:
+        """Make the int8 file. TensorFlow's engine, which takes long, is tried where the other's file is not enough."""
+        for engine in _ENGINES:
+            self._int8(engine).unlink(missing_ok=True)
         found: dict[str, Quality] = {}
-        for name, make in engines.items():
+        for engine, make in ((LITERT, self._made_by_litert), (TENSORFLOW, self._made_by_tensorflow)):
             with suppress(ConversionError):  # each fails on something: litert-quantizer on loops, for one
                 made = make()
                 left = len(flatbuffer.float_operators(made))
-                write_file(self._unfinished(name), flatbuffer.write_model(made))
-                write_file(self._candidate, flatbuffer.write_model(self.finished(made, "float32")))
-                found[name] = quality(self._candidate, left, expected, batches)
-        best = min(found, key=lambda name: found[name].rank, default=LITERT)
-        if best == TENSORFLOW:
-            self._unfinished(best).replace(self.folder / _INT8)
-        for path in (self._candidate, *map(self._unfinished, engines)):
+                write_file(self._unfinished(engine), flatbuffer.packed(made))
+                write_file(self._candidate, flatbuffer.packed(self.finished(made, "float32")))
+                found[engine] = quality(self._candidate, left, expected, batches)
+            if engine in found and found[engine].is_enough:
+                break
+        if found:
+            best = min(found, key=lambda engine: found[engine].rank)
+            self._unfinished(best).replace(self._int8(best))
+        for path in (self._candidate, *map(self._unfinished, _ENGINES)):
             path.unlink(missing_ok=True)
+
+    def _made_by_litert(self) -> Any:
+        return self.quantized(Scheme("int8"), "int8")
+
+    def _made_by_tensorflow(self) -> Any:
+        model = flatbuffer.read_model(self._float_file(integers=True))
+        flatbuffer.set_ranges(model, self._ranges(Scheme("int8")))
+        return _in_integers(quantize_with_tensorflow(flatbuffer.write_model(model)))
 
     @property
     def _candidate(self) -> Path:
@@ -191,6 +203,9 @@ class Base:
 
     def _unfinished(self, engine: str) -> Path:
         return self.folder / f"{engine}.unfinished"
+
+    def _int8(self, engine: str) -> Path:
+        return self.folder / f"int8.{engine}"
 
 
 def _edges(scheme: Scheme, interface: str) -> str:

@@ -5,11 +5,13 @@ TensorFlow's frozen-graph route is the cheapest and leaves no signature: it is a
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats import flatbuffer, tflite_edges
 from mobile_export.formats.public_names import with_public_names
+from mobile_export.formats.tflite_weights import put_back, skeletons
 from mobile_export.graphs.graph import Graph, short, total_bytes
 from mobile_export.session import import_tensorflow
 from mobile_export.transforms.element_shapes import fix_element_shapes
@@ -38,16 +40,25 @@ def convert(graph: Graph, allow_select_tf_ops: bool = False) -> bytes:
         raise ConversionError(f"the input {unknown[0]!r} has no known rank; give its shape in [[model.inputs]]")
     graph = with_public_names(graph)  # nodes of loops, which the converter rewrites, are no outputs for it
     graph = _with_fixed_lists(graph)
+    model = _converted(graph, allow_select_tf_ops)
+    tflite_edges.publish(model, [spec.name for spec in graph.inputs], [spec.name for spec in graph.outputs])
+    return flatbuffer.write_model(model)
+
+
+def _converted(graph: Graph, allow_select_tf_ops: bool) -> Any:
     kinds = import_tensorflow().lite.OpsSet
+    for light, held in skeletons(graph):
+        with suppress(ConversionError):  # it says so again of the whole graph
+            model = flatbuffer.read_model(_run(light, [kinds.TFLITE_BUILTINS]))
+            if put_back(model, held):
+                return model
     try:
         content = _run(graph, [kinds.TFLITE_BUILTINS])
     except ConversionError:
         if not allow_select_tf_ops:
             raise
         content = _run(graph, [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS])
-    model = flatbuffer.read_model(content)
-    tflite_edges.publish(model, [spec.name for spec in graph.inputs], [spec.name for spec in graph.outputs])
-    return flatbuffer.write_model(model)
+    return flatbuffer.read_model(content)
 
 
 def _with_fixed_lists(graph: Graph) -> Graph:

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from mobile_export import machine
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.formats.tflite_edges import SIGNATURE
 from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge
 from mobile_export.tools import import_tool
-
-THREADS = 2
 
 
 class TFLiteRunner:
@@ -23,8 +22,8 @@ class TFLiteRunner:
     its tensor names instead.
     """
 
-    def __init__(self, path: Path, threads: int = THREADS) -> None:
-        """Load `path`.
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Load `path`, to run in so many threads; default: this process's share of the cores.
 
         Raises:
             ConversionError: it is damaged, or uses an operator that the runtime lacks.
@@ -32,7 +31,7 @@ class TFLiteRunner:
         self._path = path
         interpreter = import_tool("ai_edge_litert.interpreter").Interpreter
         try:
-            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = interpreter(model_path=str(path), num_threads=threads or machine.threads())
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self._runnable = not select_tf_ops(map_file(path))
             allocated = self._runnable and not _sizes_unknown(inputs)

@@ -5,7 +5,8 @@ into what does not do it itself.
 
 prepare    source → forward graph → optimized graph, samples
 refer      what the forward graph answers to the samples, and whether the data is right
-write      the files of one format
+convert    the float model that files of one format are made of; calibrate, its value ranges; quantize, one file
+write      the files of one format, at once
 measure    one file: what it answers, and what the checks say to that
 work       what lies where in the work folder
 scoring    what a metric keeps of the evaluation samples
@@ -15,17 +16,20 @@ from mobile_export.pipeline.measure import Measured, measure, measure_latency
 from mobile_export.pipeline.prepare import Prepared, prepare
 from mobile_export.pipeline.refer import refer
 from mobile_export.pipeline.work import MEASURED_WITH, OPTIMIZED
-from mobile_export.pipeline.write import convert, write
+from mobile_export.pipeline.write import calibrate, convert, layers, quantize, write
 
 __all__ = [
     "MEASURED_WITH",
     "OPTIMIZED",
     "Measured",
     "Prepared",
+    "calibrate",
     "convert",
+    "layers",
     "measure",
     "measure_latency",
     "prepare",
+    "quantize",
     "refer",
     "write",
 ]

@@ -10,16 +10,16 @@ from mobile_export.errors import NotRunnableError
 from mobile_export.formats import FORMATS, QUANTIZABLE, Request
 from mobile_export.kernels.files import kernel_classes, needed_by
 from mobile_export.kernels.runtimes import INSTALLED, load_runtime
-from mobile_export.latency import latency_ratio
 from mobile_export.metrics import make_metric
 from mobile_export.pipeline.scoring import score_samples
 from mobile_export.pipeline.work import ANSWERS, SCORED
 from mobile_export.pipeline.write import write
-from mobile_export.published.artifact_files import artifact_size, files_of
+from mobile_export.published.artifact_files import artifact_hash, artifact_size, files_of
 from mobile_export.runner import Edge, Runner, run_samples
 from mobile_export.samples import Samples, load_samples
 from mobile_export.sampling import PARITY, outside, ready
 from mobile_export.target import RUN_BY_KERNELS, Artifact, Target
+from mobile_export.timing import latency_ratio
 
 MOSTLY = 0.5
 """The share of weights from which on they are most of a file."""
@@ -32,6 +32,7 @@ class Measured:
     """What `measure` found about one file.
 
     Attributes:
+        sha256: of the file, or of the files of a folder; see `artifact_hash`.
         unchecked: why its answers could not be checked, where they could not.
         remark: what its precision makes people believe that is not so.
         kernels: for a file that TensorFlow runs, the classes of the kernels that it needs, by operator.
@@ -39,6 +40,7 @@ class Measured:
 
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
+    sha256: str
     size: int
     zipped_size: int
     results: dict[str, list[Measurement]]
@@ -71,6 +73,7 @@ def measure(
     taken = ready(first, outside(target), map(real, file.inputs))
     golden = {f"inputs/{name}": array for name, array in taken.items()}
     golden |= {f"raw/{name}": array for name, array in first.items() if name in outside(target)}
+    digest = artifact_hash(path)
     size, zipped_size = artifact_size(path), sum(map(deflated_size, files_of(path)))
     drawn = target.data.evaluation is None and target.data.calibration is None
     kernels, lacking = _kernels(artifact, path)
@@ -92,13 +95,13 @@ def measure(
         results = judge(unmeasured, artifact.limits, {"size": CHECKS["size"]})
         if not artifact.allow_unchecked:
             results["run"] = [_not_run(error, len(next(iter(parity.values()))))]
-        return Measured(file.inputs, file.outputs, size, zipped_size, results, golden, str(error))
+        return Measured(file.inputs, file.outputs, digest, size, zipped_size, results, golden, str(error))
     reference = load_samples(folder / ANSWERS)
     evidence = replace(unmeasured, reference=reference, answers=answers, scores=_scores(target, runner, folder))
     golden |= {f"answers/{artifact.name}/{name}": array[:GOLDEN_SAMPLES] for name, array in answers.items()}
     results = judge(evidence, artifact.limits)
     return Measured(
-        file.inputs, file.outputs, size, zipped_size, results, golden, None, _remark(artifact, path), kernels
+        file.inputs, file.outputs, digest, size, zipped_size, results, golden, None, _remark(artifact, path), kernels
     )
 
 
@@ -113,8 +116,8 @@ def measure_latency(target: Target, artifact: Artifact, path: Path, folder: Path
     if not baseline.exists():
         write(artifact.format, folder, [Request(artifact.name, baseline)])
     samples = load_samples(folder / PARITY)
-    timed, other = (Preprocessed(form.open(each, threads=1), outside(target)) for each in (path, baseline))
-    return latency_ratio(timed, other, samples)
+    timed, other = (form.open(each, threads=1) for each in (path, baseline))
+    return latency_ratio(timed, other, samples, outside(target))
 
 
 def _kernels(artifact: Artifact, path: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:

@@ -1,6 +1,6 @@
 """From a source to the reference graph, the optimized graph, and the samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,8 @@ from pathlib import Path
 from mobile_export.advice import naming_cuts
 from mobile_export.data.preprocess import Recipes
 from mobile_export.errors import ConversionError, ModelError
+from mobile_export.formats import FORMATS
+from mobile_export.formats.refusals import refuse_too_large
 from mobile_export.graph_transform_tool.run import run_call
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.graphs.cuts import DRAWS, unportable
@@ -21,7 +23,7 @@ from mobile_export.samples import Samples
 from mobile_export.sampling import gather, outside, ready
 from mobile_export.session import Session
 from mobile_export.sources import source_of
-from mobile_export.target import Target
+from mobile_export.target import Artifact, Target
 from mobile_export.transform_string import Call
 from mobile_export.transforms import (
     DEFAULT,
@@ -38,6 +40,9 @@ from mobile_export.transforms.fold_preprocessing import fold_preprocessing
 
 VERIFIED_SAMPLES = 4
 """Samples that are run after every transform."""
+
+_RESCALING = ("fold_affine",)
+"""Transforms that write all weights anew, and leave as many."""
 
 FOLDED_TOLERANCE = 1e-4
 """How far answers may move, over their largest magnitude, when preprocessing moves into the graph."""
@@ -65,11 +70,15 @@ class Prepared:
     frozen_size: int
 
 
-def prepare(target: Target, folder: Path) -> Prepared:
+def prepare(target: Target, folder: Path, wanted: Sequence[Artifact] = ()) -> Prepared:
     """Load the model, make it an inference graph, optimize it, and save both with the samples.
+
+    Args:
+        wanted: artifacts that are refused now if they cannot hold so large a model, and not when they are written.
 
     Raises:
         ExportError: the model or the data is not what the target says, or a transform broke its promise.
+        ConversionError: something of what is wanted cannot hold the model.
     """
     form, source = source_of(target.model)
     trained = source.read(target.model)
@@ -80,6 +89,7 @@ def prepare(target: Target, folder: Path) -> Prepared:
     with naming_cuts(served, trained.tables):
         _refuse_unusable(graph, served)
         _refuse_random(served)
+    _refuse_too_large(target, served, wanted)
     samples = gather(target, served, folder)
     raw = {name: array[:VERIFIED_SAMPLES] for name, array in samples.items()}
     probe = ready(raw, target.model.preprocessing, graph.inputs)
@@ -105,6 +115,20 @@ def prepare(target: Target, folder: Path) -> Prepared:
         parameters,
         frozen_size,
     )
+
+
+def _refuse_too_large(target: Target, served: Graph, wanted: Sequence[Artifact]) -> None:
+    """Refuse by what the graph will hold once it is optimized; where it is large, finding that takes seconds.
+
+    Running it, with all that follows, would take minutes.
+    """
+    named_formats = [(artifact.name, artifact.format) for artifact in wanted]
+    try:
+        refuse_too_large(total_bytes(served.constants), named_formats, FORMATS)
+    except ConversionError:  # unless the transforms make it smaller
+        steps = [step for step in _steps(target, served, note=lambda _: None) if step[0] not in _RESCALING]
+        optimized, _ = apply(served, steps, None)
+        refuse_too_large(total_bytes(optimized.constants), named_formats, FORMATS)
 
 
 def _steps(target: Target, graph: Graph, note: Callable[[str], object]) -> list[tuple[str, Transform]]:

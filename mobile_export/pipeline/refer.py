@@ -34,14 +34,15 @@ def refer(target: Target, folder: Path) -> list[Finding]:
     statistics: Statistics | None = None
     with Session(graph) as session:
         reference = Preprocessed(session, target.model.preprocessing)
-        save_samples(folder / ANSWERS, run_samples(reference, load_samples(folder / PARITY)))
+        answers = run_samples(reference, load_samples(folder / PARITY))
+        save_samples(folder / ANSWERS, answers)
         if evaluation is not None:
             metric = make_metric(evaluation.metric)
             statistics = score_samples(evaluation, metric, reference, folder)
             blind = metric.blind(map_samples(folder / EVALUATION)[evaluation.labels])
             known: Samples = {} if blind is None else {"blind": np.array(blind)}
             save_samples(folder / SCORED, {"statistics": statistics, **known})
-    findings = lint(graph, target, folder, statistics)
+    findings = lint(graph, target, folder, statistics, answers)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         names = json.dumps(sorted({finding.check for finding in errors}))

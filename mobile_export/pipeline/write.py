@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mobile_export.advice import naming_cuts
 from mobile_export.formats import FORMATS, QUANTIZABLE, Layer, Request
-from mobile_export.graphs.graph import Graph
+from mobile_export.formats.refusals import refuse_too_large
+from mobile_export.graphs.graph import Graph, total_bytes
 from mobile_export.graphs.ops import RUNNABLE
 from mobile_export.graphs.safety import refuse_unlisted
 from mobile_export.kernels.attributes import without_newer_defaults
@@ -29,29 +30,57 @@ def write(
     Raises:
         ConversionError: the converter failed.
     """
-    graph = _convertible(folder)
+    graph = _convertible(folder, format_name, requests)
     if kernels is not None:
         graph = without_newer_defaults(graph, load_runtime(kernels))
     with naming_cuts(graph):
         return FORMATS[format_name].write(graph, requests, _calibration(folder))
 
 
-def convert(format_name: str, folder: Path, shared: Path, requests: Sequence[Request]) -> tuple[Layer, ...]:
-    """Leave in `shared` what all candidates of a search share; the layers of the model.
+def convert(format_name: str, folder: Path, shared: Path, requests: Sequence[Request]) -> None:
+    """Leave in `shared` the float model that files of one format are made of.
 
     Raises:
         ConversionError: the converter failed.
     """
-    graph = _convertible(folder)
+    graph = _convertible(folder, format_name, requests)
+    shared.mkdir(exist_ok=True)
     with naming_cuts(graph):
-        searched = QUANTIZABLE[format_name]
-        shared.mkdir(exist_ok=True)
-        searched.convert(graph, shared, requests, _calibration(folder))
-    return searched.layers(shared)
+        QUANTIZABLE[format_name].convert(graph, shared, requests)
 
 
-def _convertible(folder: Path) -> Graph:
+def calibrate(format_name: str, folder: Path, shared: Path, requests: Sequence[Request]) -> None:
+    """Add to `shared` the value ranges that `requests` need, where there are samples.
+
+    Raises:
+        ConversionError: the model cannot run, or its values have no range.
+    """
+    graph = _convertible(folder, format_name, requests)
+    calibration = _calibration(folder)
+    if calibration:
+        with naming_cuts(graph):
+            QUANTIZABLE[format_name].calibrate(graph, shared, requests, calibration)
+
+
+def quantize(format_name: str, folder: Path, shared: Path, request: Request) -> str:
+    """Write one file of what lies in `shared`; what has quantized it.
+
+    Raises:
+        ConversionError: the quantizer refuses the model, or the runtime the file.
+    """
+    with naming_cuts(_convertible(folder, format_name, [request])):
+        return QUANTIZABLE[format_name].quantize(shared, request)
+
+
+def layers(format_name: str, shared: Path) -> tuple[Layer, ...]:
+    """The layers of the model in `shared`."""
+    return QUANTIZABLE[format_name].layers(shared)
+
+
+def _convertible(folder: Path, format_name: str, requests: Sequence[Request]) -> Graph:
     graph = Graph.load(folder / OPTIMIZED)
+    wanted = [(request.artifact, format_name) for request in requests]
+    refuse_too_large(total_bytes(graph.constants), wanted, FORMATS)
     refuse_unlisted(graph, RUNNABLE)  # converters run parts of it
     return graph
 

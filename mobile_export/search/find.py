@@ -9,10 +9,12 @@ from typing import Any
 from mobile_export import workers
 from mobile_export.errors import ConversionError, TargetError
 from mobile_export.executors import Crew
-from mobile_export.formats import QUANTIZABLE, Layer
-from mobile_export.pipeline import MEASURED_WITH, convert
+from mobile_export.formats import QUANTIZABLE, Layer, Request
+from mobile_export.formats.format import calibrated_requests
+from mobile_export.pipeline import MEASURED_WITH, calibrate, convert, layers
 from mobile_export.planning.plan import request_for
 from mobile_export.quantize.scheme import Scheme
+from mobile_export.scheduling import Task
 from mobile_export.search.bench import Job, write_file
 from mobile_export.search.evaluate import Evaluator
 from mobile_export.search.journal import Journal
@@ -82,20 +84,33 @@ def find(
     ranges = QUANTIZABLE[artifact.format].choices.get("ranges", ("minmax",))
     requests = [request_for(artifact, out, job.about, Scheme(p, ranges=choice)) for p in uniform for choice in ranges]
     shared = folder / job.shared
-    layers: tuple[Layer, ...] = _run(
-        f"{target.name}: convert {artifact.name}", watcher, convert, artifact.format, folder, shared, requests
-    )
+    found = _converted(job, folder, shared, requests, watcher)
     place = crew.share(folder, [job.shared, *MEASURED_WITH])
-    evaluator = Evaluator(crew, job, folder, place, journal, watcher, partial(objection, artifact, layers))
+    evaluator = Evaluator(crew, job, folder, place, journal, watcher, partial(objection, artifact, found))
     budget = Budget(artifact.search.seconds, artifact.search.candidates)
-    trail = run_rounds(strategy(_space(artifact, uniform, layers)), evaluator, budget)
+    trail = run_rounds(strategy(_space(artifact, uniform, found)), evaluator, budget)
     chosen = trail.best or trail.nearest
     if chosen is None:
         notes = [trial.outcome.note for trial in trail.trials if trial.outcome.note]
         why = notes[0] if notes else f"the search ended after {trail.ended}; give it more in search"
         raise ConversionError(f"artifact {artifact.name!r}: nothing could be tried: {why}")
     engine = _run(f"{target.name}: write {artifact.name}", watcher, write_file, folder, job, chosen.scheme, out)
-    return Found(chosen, conclusion(trail, chosen, len(layers), artifact.limits), trail, engine)
+    return Found(chosen, conclusion(trail, chosen, len(found), artifact.limits), trail, engine)
+
+
+def _converted(
+    job: Job, folder: Path, shared: Path, requests: list[Request], watcher: workers.Watcher | None
+) -> tuple[Layer, ...]:
+    """Leave in `shared` what all files of the search share; the layers of the model."""
+    name, form = f"{job.target.name}: convert {job.artifact.name}", job.artifact.format
+    converted = Task(name, convert, (form, folder, shared, requests))
+    tasks = [converted, Task(f"{name}, its layers", layers, (form, shared), after=(converted,))]
+    calibrated = calibrated_requests(QUANTIZABLE[form], requests)
+    if calibrated:
+        ranges = Task(f"{name}, its ranges", calibrate, (form, folder, shared, calibrated), after=(converted,))
+        tasks.append(ranges)
+    found: tuple[Layer, ...] = workers.run(tasks, 2, watcher)[1]
+    return found
 
 
 def _run(name: str, watcher: workers.Watcher | None, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -28,6 +28,7 @@ def gathered(
     calibration: Samples | None = None,
     evaluation: Samples | None = None,
     inputs: tuple[Input, ...] = (),
+    answers: Samples | None = None,
 ) -> Evidence:
     """Of samples as they are stored; evaluation is labelled by its array `label`."""
     data = Data(
@@ -39,7 +40,7 @@ def gathered(
             store_samples(folder / name, len(next(iter(samples.values()))), [samples])
     target = Target.model_construct(model=Model.model_construct(inputs=inputs), data=data)
     statistics = None if evaluation is None else np.ones((len(evaluation["label"]), 1))
-    return gather(graph, target, folder, statistics)
+    return gather(graph, target, folder, statistics, answers)
 
 
 def normalized(tf: Any, x: Any) -> Any:
@@ -61,6 +62,23 @@ def test_batches(tmp_path: Path, batch: int | None) -> None:
     assert found.calibration.answers.shape == (100, 6)
     (fit,) = found.fits
     assert fit.distance < 0.3
+
+
+@pytest.mark.parametrize("known", [0, 1, 40, 100])
+def test_answers_that_are_known_are_not_asked_for_again(tmp_path: Path, known: int) -> None:
+    def build(tf: Any) -> Any:
+        x = tf.placeholder(tf.float32, [None, 6], name="x")
+        return {"x": x}, x * 2.0
+
+    rows = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
+    graph, evaluation = built(build), {"x": rows, "label": np.zeros(100)}
+    told = {graph.outputs[0].name: np.full((known, 6), 7.0, np.float32)}
+    found = gathered(tmp_path, graph, {"x": rows}, evaluation, answers=told)
+    assert found.calibration is not None
+    assert found.evaluation is not None
+    np.testing.assert_array_equal(found.calibration.answers, 2 * rows)
+    np.testing.assert_array_equal(found.evaluation.answers[:known], 7)
+    np.testing.assert_array_equal(found.evaluation.answers[known:], 2 * rows[known:])
 
 
 def test_a_sample_that_is_all_of_an_input(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_every_name_that_is_said_to_be_settable_is_a_layer_of_the_conversion(
     graph = network(rescale)
     found = explained(written(graph, tmp_path, name, Scheme(precision))).layers
     (tmp_path / "converted").mkdir()
-    QUANTIZABLE[name].convert(graph, tmp_path / "converted", [Request("a", tmp_path)], None)
+    QUANTIZABLE[name].convert(graph, tmp_path / "converted", [Request("a", tmp_path)])
     layers = {layer.name for layer in QUANTIZABLE[name].layers(tmp_path / "converted")}
     assert {layer.settable for layer in found} == layers  # of Mean, softmax and Transpose, that of a neighbour
     assert {each for layer in found for reason in layer.reasons for each in reason.settable} <= layers

@@ -56,7 +56,9 @@ def samples_of(graph: Graph, count: int = 48, seed: int = 0) -> Samples:
 def converted(graph: Graph, folder: Path, calibrated: bool = True) -> Path:
     folder = folder / "converted"
     folder.mkdir()
-    ONNX().convert(graph, folder, [], samples_of(graph) if calibrated else None)
+    ONNX().convert(graph, folder, [])
+    if calibrated:
+        ONNX().calibrate(graph, folder, [], samples_of(graph))
     return folder
 
 
@@ -322,7 +324,8 @@ def test_a_fixed_batch(tmp_path: Path) -> None:
     graph = graph_of(small_network, (4, 9, 8, 4))
     folder = tmp_path / "converted"
     folder.mkdir()
-    ONNX().convert(graph, folder, [], {"x0": weights(10, 9, 8, 4)})
+    ONNX().convert(graph, folder, [])
+    ONNX().calibrate(graph, folder, [], {"x0": weights(10, 9, 8, 4)})
     assert ONNX().open(write(folder, "int8")).inputs[0].shape == (4, 9, 8, 4)
 
 
@@ -334,7 +337,8 @@ def test_integer_inputs(tmp_path: Path) -> None:
     folder = tmp_path / "converted"
     folder.mkdir()
     samples = {"x0": np.random.default_rng(0).integers(0, 100, (20, 5))}
-    ONNX().convert(graph, folder, [], samples)
+    ONNX().convert(graph, folder, [])
+    ONNX().calibrate(graph, folder, [], samples)
     assert [layer.operator for layer in ONNX().layers(folder)] == ["Gather", "MatMul"]
     with Session(graph) as session:
         want = session({"x0": samples["x0"].astype(np.int32)})["y0"]

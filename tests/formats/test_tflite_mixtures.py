@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from mobile_export.errors import ConversionError
+from mobile_export.formats import tflite_base, tflite_quality
 from mobile_export.formats.flatbuffer import float_operators, operator_name, read_model, walk
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
 from mobile_export.formats.tflite_base import LITERT, TENSORFLOW
 from mobile_export.graphs.graph import Graph
+from mobile_export.quantize.engines import quantize_with_tensorflow
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.runner import Samples, run_samples
 from tests.formats.tf_graphs import make_graph, samples_for, weights
@@ -41,7 +43,8 @@ class Converted:
         self.path = folder / "file.tflite"
         self.samples = samples_for(graph, count)
         requests = [self.request(Scheme(precision, ranges=ranges)) for precision in INTEGERS]
-        TFLite().convert(graph, self.folder, requests, self.samples)
+        TFLite().convert(graph, self.folder, requests)
+        TFLite().calibrate(graph, self.folder, requests, self.samples)
         self.layers = [layer.name for layer in TFLite().layers(self.folder)]
         self.reference = run_samples(TFLite().open(self.folder / "base.tflite"), self.samples)
 
@@ -209,6 +212,25 @@ def test_the_engine_that_answers_is_chosen_by_measurement(tmp_path: Path) -> Non
     assert TFLite().quantize(made.folder, made.request(Scheme())) == ""
 
 
+def test_an_engine_whose_file_is_enough_is_the_only_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def watched(model: bytes) -> bytes:
+        asked.append(len(model))
+        return quantize_with_tensorflow(model)
+
+    monkeypatch.setattr(tflite_base, "quantize_with_tensorflow", watched)
+    (tmp_path / "enough").mkdir()
+    made = Converted(LAYER_KINDS["CONV_2D"], tmp_path / "enough")
+    assert TFLite().quantize(made.folder, made.request(Scheme("int8"))) == LITERT
+    assert asked == []
+    monkeypatch.setattr(tflite_quality, "ENOUGH", 1000.0)
+    (tmp_path / "never").mkdir()
+    made = Converted(LAYER_KINDS["CONV_2D"], tmp_path / "never")
+    assert TFLite().quantize(made.folder, made.request(Scheme("int8"))) == LITERT  # it is smaller
+    assert len(asked) == 1
+
+
 def test_writing_tells_which_engine_has_quantized_each_file(tmp_path: Path) -> None:
     graph = LAYER_KINDS["FULLY_CONNECTED"]
     requests = [Request(precision, tmp_path / precision, precision) for precision in ("float32", "float16")]
@@ -227,7 +249,7 @@ def test_samples_are_not_needed_for_what_is_not_calibrated(tmp_path: Path) -> No
     graph = LAYER_KINDS["FULLY_CONNECTED"]
     folder = tmp_path / "shared"
     folder.mkdir()
-    TFLite().convert(graph, folder, [Request("a", tmp_path / "f", "weight_int4")], None)
+    TFLite().convert(graph, folder, [Request("a", tmp_path / "f", "weight_int4")])
     for precision in ("weight_int4", "weight_int8", "float16", "dynamic"):
         TFLite().quantize(folder, Request("a", tmp_path / "f", precision))
     for precision in INTEGERS:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mobile_export.formats.flatbuffer import operator_name, read_model, walk
-from mobile_export.formats.format import Request
+from mobile_export.formats.format import Request, calibrated_requests
 from mobile_export.formats.tflite import TFLite
 from mobile_export.formats.tflite_base import Base
 from mobile_export.quantize.scheme import Scheme
@@ -43,7 +43,10 @@ def files(function: Function, folder: Path, schemes: list[Scheme]) -> list[tuple
 
     graph = make_graph(build, ["x"], ["y"])
     samples = samples_for(graph)
-    TFLite().convert(graph, folder, [Request("a", folder, scheme=scheme) for scheme in schemes], samples)
+    requests = [Request("a", folder, scheme=scheme) for scheme in schemes]
+    TFLite().convert(graph, folder, requests)
+    if integers := calibrated_requests(TFLite(), requests):
+        TFLite().calibrate(graph, folder, integers, samples)
     first = TFLite().layers(folder)[0].name
     found = []
     for scheme in (Scheme(), *schemes):

@@ -8,7 +8,8 @@ import pytest
 from mobile_export.errors import ConversionError
 from mobile_export.formats.tflite_converter import convert
 from mobile_export.formats.tflite_edges import SIGNATURE
-from mobile_export.quantize.litert_ranges import extremes, percentiles
+from mobile_export.quantize import litert_ranges
+from mobile_export.quantize.litert_ranges import Ranges, extremes, percentiles
 from mobile_export.quantize.onnx_ranges import Histogram, percentile
 from mobile_export.quantize.scheme import TAIL
 from tests.formats.tf_graphs import make_graph, weights
@@ -40,6 +41,20 @@ def test_extremes_are_those_of_all_samples(model: bytes, size: int) -> None:
     found = extremes(model, SIGNATURE, partial(batches, samples, size))
     assert found["x"] == (samples.min(), samples.max())
     np.testing.assert_allclose(found["y"], (0, (samples @ MATRIX).max()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_answers_are_told_on_the_way(model: bytes, inside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Ranges:
+        raise RuntimeError
+
+    if not inside:
+        monkeypatch.setattr(litert_ranges, "_measured_inside", fails)
+    samples, told = normal(21), dict[int, Mapping[str, np.ndarray]]()
+    extremes(model, SIGNATURE, partial(batches, samples, 7), told.__setitem__)
+    assert list(told) == [0, 1, 2]
+    for number, batch in enumerate(batches(samples, 7)):
+        np.testing.assert_allclose(told[number]["y"], np.maximum(batch["x"] @ MATRIX, 0), rtol=1e-5, atol=1e-6)
 
 
 def test_percentiles_cut_off_what_is_rare(model: bytes) -> None:

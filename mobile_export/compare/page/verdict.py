@@ -1,0 +1,77 @@
+"""The page's first lines: which files passed, and which of them are the ones to choose from."""
+
+from dataclasses import dataclass
+
+from mobile_export.compare.cells import format_seconds
+from mobile_export.compare.pareto import latency, quality
+from mobile_export.compare.pick import choose
+from mobile_export.compare.result import Candidate, Comparison
+from mobile_export.published.manifest import CheckEntry
+from mobile_export.report.terminal import format_bytes, format_value
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What `--pick` would choose in one respect.
+
+    Attributes:
+        respect: such as smallest.
+    """
+
+    respect: str
+    name: str
+    value: str
+    detail: str
+
+
+def sentence(comparison: Comparison) -> str:
+    """How many candidates there are, and what became of them."""
+    candidates = comparison.candidates
+    passed = sum(candidate.passed for candidate in candidates)
+    refused = sum(candidate.entry is None for candidate in candidates)
+    missed = len(candidates) - passed - refused
+    counted = f"{len(candidates)} candidate{'s' * (len(candidates) != 1)}"
+    parts = [f"{passed} of {counted} {'passes' if passed == 1 else 'pass'} every limit"]
+    if missed:
+        parts.append(f"{missed} {'misses' if missed == 1 else 'miss'} one or more")
+    if refused:
+        parts.append(f"{refused} could not be made")
+    return ", ".join(parts) + "."
+
+
+def picks(comparison: Comparison) -> list[Pick]:
+    """The smallest, fastest and most accurate of the files that passed, as far as that was measured."""
+    front = [candidate for candidate in comparison.candidates if candidate.pareto]
+    if not front:
+        return []
+    found = [_smallest(choose(comparison, "size"))]
+    if any(latency(candidate) is not None for candidate in front):
+        found.append(_fastest(choose(comparison, "latency")))
+    return [*found, *_most_accurate(choose(comparison, "accuracy"), comparison)]
+
+
+def _smallest(best: Candidate) -> Pick:
+    assert best.entry is not None, "what is in the Pareto set has a file"  # noqa: S101  narrows the type
+    download, size = format_bytes(best.entry.zipped_bytes), format_bytes(best.entry.bytes)
+    return Pick("smallest", best.name, download, f"of the download; {size} on the phone")
+
+
+def _fastest(best: Candidate) -> Pick:
+    return Pick("fastest", best.name, format_seconds(latency(best) or 0), "median, 1 thread, on this computer")
+
+
+def _most_accurate(best: Candidate, comparison: Comparison) -> list[Pick]:
+    """By its score, or by closeness to the reference where there is none; nothing where neither is known."""
+    check = _score(best)
+    if check is None:
+        return []
+    highest = max((candidate for candidate in comparison.candidates if candidate.passed), key=quality)
+    detail, top = check.note, _score(highest)
+    if top is not None and quality(highest) > quality(best):
+        detail += f"{'; ' if detail else ''}{format_value(top.value, top.unit)}, the best of all, is within noise, "
+        detail += "and this file is smaller"
+    return [Pick("most accurate", best.name, format_value(check.value, check.unit), detail)]
+
+
+def _score(candidate: Candidate) -> CheckEntry | None:
+    return candidate.check("accuracy") or candidate.check("sqnr")

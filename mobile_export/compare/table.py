@@ -1,0 +1,116 @@
+"""A comparison in a terminal or a log."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from mobile_export.compare.cells import ADDED, PARETO, Column, columns, footnotes, kind, refused, rows, verdict
+from mobile_export.compare.result import Comparison
+from mobile_export.report.terminal import WIDE, failures_table
+
+_STYLES = {"ok": "green", "missed": "bold red", "not run": "bold yellow"}
+_VERDICTS = {"better": "green", "worse": "bold red", "different": ""}
+
+
+def comparison_table(comparison: Comparison, width: int = WIDE) -> Table:
+    """One row a candidate that has a file; those of the target in bold, the best marked, missed limits in red.
+
+    Numbers are never cut short: where `width` does not take them all, the least important columns are left out.
+    """
+    return _candidates_table(comparison, _pages(comparison, width)[0])
+
+
+def notes(comparison: Comparison, width: int = WIDE) -> list[str]:
+    """What else has to be known to read the tables."""
+    first, second = _pages(comparison, width)
+    hidden = [column.heading for column in columns(comparison) if column not in first + second]
+    more = [f"not shown here: {', '.join(hidden)}; --html and --json have all"] if hidden else []
+    changed = ["nothing changed since the baseline"] if comparison.baseline and not comparison.changes else []
+    return [*footnotes(comparison), *more, *changed]
+
+
+def _pages(comparison: Comparison, width: int) -> tuple[list[Column], list[Column]]:
+    """The most important columns, as many as there is room for; and in a second table, as many of the others."""
+    first = _fitting(comparison, columns(comparison), width)
+    return first, _fitting(comparison, [column for column in columns(comparison) if column not in first], width)
+
+
+def _fitting(comparison: Comparison, shown: Sequence[Column], width: int) -> list[Column]:
+    screen, shown = Console(width=10 * width), list(shown)
+    while shown and Measurement.get(screen, screen.options, _candidates_table(comparison, shown)).maximum > width:
+        least = max(shown, key=lambda column: column.importance)
+        shown = [column for column in shown if column is not least]
+    return shown
+
+
+def tables(comparison: Comparison, width: int = WIDE) -> list[Table]:
+    """All there is: candidates, missed limits, what could not be made or timed, and what changed since the baseline."""
+    first, second = _pages(comparison, width)
+    return [
+        _candidates_table(comparison, first),
+        *([_candidates_table(comparison, second)] if second else ()),
+        failures_table(comparison.manifest),
+        _refused_table(comparison),
+        _untimed_table(comparison),
+        _changes_table(comparison),
+    ]
+
+
+def _candidates_table(comparison: Comparison, shown: Sequence[Column]) -> Table:
+    table = _table()
+    for heading in ("", "", "", "candidate"):
+        table.add_column(heading, no_wrap=True)
+    for column in shown:
+        words = column.heading == "format, precision"
+        table.add_column(column.heading, justify="left" if words else "right", no_wrap=True)
+    for candidate in rows(comparison):
+        cells = [column.cell(candidate) for column in shown]
+        said = verdict(candidate)
+        table.add_row(
+            Text(PARETO if candidate.pareto else "", "bold green"),
+            Text(said, _STYLES[said]),
+            Text("" if candidate.in_target else ADDED),
+            Text(candidate.name, "bold" if candidate.in_target else ""),
+            *(Text(cell.text, "bold red" if cell.missed else "") for cell in cells),
+        )
+    return table
+
+
+def _refused_table(comparison: Comparison) -> Table:
+    table = _table()
+    table.add_column("not made", no_wrap=True)
+    table.add_column("format, precision", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for candidate in refused(comparison):
+        table.add_row(Text(candidate.name), Text(kind(candidate)), Text(candidate.refused))
+    return table
+
+
+def _untimed_table(comparison: Comparison) -> Table:
+    table = _table()
+    table.add_column("not timed", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for candidate in comparison.candidates:
+        if candidate.untimed:
+            table.add_row(Text(candidate.name), Text(candidate.untimed))
+    return table
+
+
+def _changes_table(comparison: Comparison) -> Table:
+    table = _table()
+    for heading in ("changed", "what", "before", "now", ""):
+        table.add_column(heading, overflow="fold")
+    for change in comparison.changes:
+        style = _VERDICTS[change.verdict]
+        table.add_row(
+            *map(Text, (change.artifact, change.what, change.before, change.after)), Text(change.verdict, style)
+        )
+    return table
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

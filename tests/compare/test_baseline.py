@@ -1,0 +1,77 @@
+from types import SimpleNamespace
+
+from mobile_export.compare.baseline import changes_since
+from mobile_export.published.manifest import SchemeEntry
+from tests.compare.samples import candidate, check, drop, refused
+from tests.published_folder import artifact, manifest
+
+
+def changes(old, *new, names: tuple[str, ...] | None = None) -> list[tuple[str, ...]]:
+    """What is found against a baseline of the artifacts `old`."""
+    asked = names or tuple(one.name for one in new if one.in_target)
+    target = SimpleNamespace(artifacts=[SimpleNamespace(name=name) for name in asked])
+    found = changes_since(manifest(*old), target, new)  # type: ignore[arg-type]
+    return [(one.artifact, one.what, one.before, one.after, one.verdict) for one in found]
+
+
+def test_equal_files_changed_nothing() -> None:
+    entry = artifact("a", checks=(drop(0.001, 0.002),))
+    assert changes([entry], candidate("a", checks=(drop(0.001, 0.002),))) == []
+
+
+def test_sizes() -> None:
+    larger = candidate("a", 950, file={"bytes": 2000})
+    assert changes([artifact("a")], larger) == [
+        ("a", "bytes", "1.0 kB", "2.0 kB", "worse"),
+        ("a", "zipped_bytes", "900 B", "950 B", "worse"),
+    ]
+    assert changes([artifact("a")], candidate("a", 850)) == [("a", "zipped_bytes", "900 B", "850 B", "better")]
+
+
+def test_files_that_came_went_or_cannot_be_made() -> None:
+    found = changes([artifact("old"), artifact("a")], candidate("new"), refused("a", "no kernel", in_target=True))
+    assert found == [
+        ("old", "present", "tflite float32", "removed", "different"),
+        ("a", "present", "tflite float32", "refused: no kernel", "worse"),
+        ("new", "present", "", "new: tflite float32", "different"),
+    ]
+
+
+def test_files_that_the_comparison_alone_has_made_are_no_news() -> None:
+    assert changes([artifact("a")], candidate("a"), candidate("onnx_int8", in_target=False)) == []
+
+
+def test_files_that_were_not_asked_for_are_not_gone() -> None:
+    assert changes([artifact("a"), artifact("b")], candidate("a"), names=("a", "b")) == []
+
+
+def test_precision() -> None:
+    old = artifact("a", precision="int8", scheme=SchemeEntry(precision="int8", layers={"x": "float32"}))
+    assert changes([old], candidate("a")) == [("a", "precision", "tflite int8, mixed", "tflite float32", "different")]
+
+
+def test_a_limit_that_holds_no_longer_and_again() -> None:
+    passed, missed = drop(0.005, 0.001, limit=0.01), drop(0.02, 0.001, limit=0.01)
+    lost, won = ("0.50 % (passed ≤ 1.00 %)", "2.00 % (missed ≤ 1.00 %)")
+    assert changes([artifact("a", checks=(passed,))], candidate("a", checks=(missed,))) == [
+        ("a", "accuracy_drop", lost, won, "worse")
+    ]
+    assert changes([artifact("a", checks=(missed,))], candidate("a", checks=(passed,))) == [
+        ("a", "accuracy_drop", won, lost, "better")
+    ]
+
+
+def test_values_are_worse_or_better_by_their_direction_and_different_within_noise() -> None:
+    old = artifact("a", checks=(check("accuracy", 0.95, half=0.01, unit="share"), check("sqnr", 40.0, unit="dB")))
+    new = candidate("a", checks=(check("accuracy", 0.955, half=0.01, unit="share"), check("sqnr", 30.0, unit="dB")))
+    assert changes([old], new) == [
+        ("a", "accuracy", "95.00 %", "95.50 %", "different"),
+        ("a", "sqnr", "40.0 dB", "30.0 dB", "worse"),
+    ]
+    surely = candidate("a", checks=(check("accuracy", 0.99, half=0.01, unit="share"), check("sqnr", 40.0, unit="dB")))
+    assert changes([old], surely) == [("a", "accuracy", "95.00 %", "99.00 %", "better")]
+
+
+def test_a_new_limit_that_is_missed_is_told() -> None:
+    found = changes([artifact("a")], candidate("a", checks=(drop(0.02, limit=0.01),)))
+    assert found == [("a", "accuracy_drop", "not measured", "2.00 % (missed ≤ 1.00 %)", "worse")]
