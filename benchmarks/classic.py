@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.checkpoint import CLASSES, make_checkpoint
-from benchmarks.harness import PYTHON, alternate, apart, measure
+from benchmarks.harness import PYTHON, Run, apart, measure, peaks_and_times
 from benchmarks.result import RESULTS, Result, Row, compared, result
 from benchmarks.table import show
 from mobile_export.graph_files.graph_file import read_graph
@@ -112,12 +112,16 @@ def _graph(path: Path, samples: Samples) -> Graph:
 def rows(tool: Tool, folder: Path, samples: Samples, runs: int) -> list[Row]:
     """What one tool took on both sides."""
     commands = tool.commands(folder)
-    found = alternate({side: partial(measure, command) for side, (command, _) in commands.items()}, runs)
+    peaks, times = peaks_and_times({side: partial(_run, command) for side, (command, _) in commands.items()}, runs)
     agreed = apart(agreement, commands[OURS][1], commands[ORIGINAL][1], samples)
     return [
-        compared(tool.name, found, "seconds", (ORIGINAL, OURS), group="Wall time", note=agreed),
-        compared(tool.name, found, "peak_bytes", (OURS, ORIGINAL), group="Peak memory"),
+        compared(tool.name, times, "seconds", (ORIGINAL, OURS), group="Wall time", note=agreed),
+        compared(tool.name, peaks, "peak_bytes", (OURS, ORIGINAL), group="Peak memory"),
     ]
+
+
+def _run(command: Sequence[str | Path], memory: bool) -> Run:
+    return measure(command, memory=memory)
 
 
 def classic(folder: Path, megabytes: float, runs: int, side: int = SIDE) -> Result:

@@ -268,13 +268,22 @@ def _say(what: str, one: Run | Refused) -> None:
     print(f"{what}: {taken}{words}", file=sys.stderr, flush=True)
 
 
+def folder_at(name: str) -> Path:
+    """The folder of that name, which need not be there yet."""
+    folder = Path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="megabytes of weights")
     parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS))
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--peers", type=float, default=PEERS_UP_TO, help="the largest size for the official tools")
-    parser.add_argument("--folder", type=Path, help="where to work: four times the largest size; default: temporary")
+    parser.add_argument(
+        "--folder", type=folder_at, help="where to work: four times the largest size; default: temporary"
+    )
     parser.add_argument("--result", type=Path, help="where the result goes; default: benchmarks/results")
     given = parser.parse_args()
 

@@ -1,8 +1,8 @@
 """How every benchmark measures: whole processes, by turns with their peer, in one run on one machine.
 
 `measure` runs a command and gives its seconds, its CPU seconds and the peak of its memory; `alternate` lets several
-take turns, so that a machine that grows slower does so for all of them. What is found is a `Result`
-(`benchmarks/result.py`).
+take turns, so that a machine that grows slower does so for all of them; `peaks_and_times` looks at memory and time in
+runs of their own, since counting pages costs time. What is found is a `Result` (`benchmarks/result.py`).
 
 Memory is the proportional set size (PSS) of all processes that a command starts, added up: of a page that several
 processes share, as forked ones do, each has its share, so the sum is what the machine has to find for them. Linux
@@ -20,8 +20,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, TypeVar
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Run:
-    """A command that has ended well."""
+    """A command that has ended well; its peak is 0 where its memory was not looked at."""
 
     seconds: float
     cpu_seconds: float
@@ -59,8 +60,13 @@ def measure(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float = 600.0,
+    memory: bool = True,
 ) -> Run:
     """Run a command in `folder`, with `environment` added to our own.
+
+    Args:
+        timeout: seconds after which it is ended.
+        memory: whether its peak is sampled, beside the command.
 
     Raises:
         CommandFailed: It ended with an error, or did not end in `timeout` seconds.
@@ -74,14 +80,14 @@ def measure(
         process = subprocess.Popen(  # noqa: S603
             words, cwd=folder, env=os.environ | dict(environment or {}), stdout=output, stderr=log
         )
-        with _Memory(own) as memory, _Alarm(timeout, own) as alarm:
+        with _Memory(own) if memory else nullcontext() as sampled, _Alarm(timeout, own) as alarm:
             code = process.wait()
             seconds = time.perf_counter() - begun
         _end_what_is_left(own)
         run = Run(
             seconds=seconds,
             cpu_seconds=_cpu_of_ended() - spent,
-            peak_bytes=memory.peak,
+            peak_bytes=sampled.peak if sampled else 0,
             output=_text(output),
             log=_text(log),
         )
@@ -98,8 +104,25 @@ def alternate(commands: Mapping[Name, Callable[[], Run]], runs: int) -> dict[Nam
         for name in _there_and_back(list(commands), number):
             run = commands[name]()
             found[name].append(run)
-            print(f"{name}: {run.seconds:.2f} s, {run.peak_bytes / 1e6:.0f} MB", file=sys.stderr, flush=True)
+            peak = f", {run.peak_bytes / 1e6:.0f} MB" if run.peak_bytes else ""
+            print(f"{name}: {run.seconds:.2f} s{peak}", file=sys.stderr, flush=True)
     return {name: tuple(each) for name, each in found.items()}
+
+
+def peaks_and_times(
+    commands: Mapping[Name, Callable[[bool], Run]], runs: int
+) -> tuple[dict[Name, tuple[Run, ...]], dict[Name, tuple[Run, ...]]]:
+    """One run of each command with its memory sampled, to take peaks from; then `runs` without, to take times from.
+
+    The first also fills the disk's cache and Python's. Sampling takes time from whoever uses all cores, so it has no
+    part in the times; where `runs` is 0, for a quick look, the sampled runs are given for both.
+
+    Args:
+        commands: what runs each, told whether its memory is to be sampled.
+    """
+    peaks = alternate({name: partial(command, True) for name, command in commands.items()}, 1)
+    times = alternate({name: partial(command, False) for name, command in commands.items()}, runs)
+    return peaks, times if runs else peaks
 
 
 def apart(function: Callable[..., T], *arguments: object) -> T:

@@ -26,8 +26,10 @@ are of medians; they travel to other machines better than seconds do.
 Times are wall times of whole processes, Python's start and imports included, unless a table says otherwise. Peak memory
 is the proportional set size of all processes of a command, added up: a page that several processes share counts once,
 divided among them. It is sampled {interval:g} times a second, and more seldom where counting the pages of large
-processes would take more than {share:.0%} of a core. What other programs on the machine share with a command, such as
-TensorFlow's library, lowers its figure; so nothing else should run there.
+processes would take more than {share:.0%} of a core. That costs time, so times are of further runs, which are not
+sampled; the sampled one comes first, and warms the machine up. Growth alone takes both from the same runs. What other
+programs on the machine share with a command, such as TensorFlow's library, lowers its figure; so nothing else should
+run there.
 """
 
 

@@ -19,6 +19,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmarks.harness import Run
+from mobile_export.compare.computer import processor
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("tensorflow", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
@@ -156,16 +157,9 @@ def compared(
 def this_machine() -> Machine:
     """What the figures depend on."""
     return Machine(
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count() or 1,
         memory=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.machine()}",
         python=".".join(str(number) for number in sys.version_info[:3]),
     )
-
-
-def _processor() -> str:
-    """As Linux calls it; what Python knows of it elsewhere."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.checkpoint import make_checkpoint
-from benchmarks.harness import PYTHON, Run, alternate, measure
+from benchmarks.harness import PYTHON, Run, measure, peaks_and_times
 from benchmarks.result import RESULTS, Mark, Result, Row, compared, result
 from benchmarks.table import show
 
@@ -45,15 +45,16 @@ class Project:
     inputs: list[str] = field(default_factory=list)
     limits: int = 0
 
-    def build(self, *options: str) -> Run:
+    def build(self, *options: str, memory: bool = False) -> Run:
         """Run the command."""
         command: list[str | Path] = [PYTHON, "-m", "mobile_export", "build", self.target, "--out", self.folder / "out"]
-        return measure([*command, *options], environment={"MOBILE_EXPORT_CACHE": str(self.folder / "cache")})
+        environment = {"MOBILE_EXPORT_CACHE": str(self.folder / "cache")}
+        return measure([*command, *options], environment=environment, memory=memory)
 
-    def after(self, change: Callable[[], object]) -> Run:
+    def after(self, change: Callable[[], object], memory: bool) -> Run:
         """A build after a change, which is not measured."""
         change()
-        return self.build()
+        return self.build(memory=memory)
 
     def settle(self) -> None:
         """Build twice: the second build remembers what is no longer just written."""
@@ -99,18 +100,18 @@ CASES = {
 def rows(case: str, project: Project, runs: int) -> list[Row]:
     """A case beside both peers, by turns."""
     project.settle()
-    found = alternate(
+    peaks, times = peaks_and_times(
         {
-            BARE: partial(measure, [PYTHON, "-c", "pass"]),
-            TENSORFLOW: partial(measure, [PYTHON, "-c", "import tensorflow"]),
+            BARE: lambda memory: measure([PYTHON, "-c", "pass"], memory=memory),
+            TENSORFLOW: lambda memory: measure([PYTHON, "-c", "import tensorflow"], memory=memory),
             OURS: partial(project.after, partial(CASES[case], project)),
         },
         runs,
     )
     mark = Mark(at_most=STARTS) if case == "unchanged" else None
     return [
-        compared(case, found, "seconds", (OURS, BARE), mark, group="Wall time"),
-        compared(case, found, "peak_bytes", (OURS, TENSORFLOW), group="Peak memory"),
+        compared(case, times, "seconds", (OURS, BARE), mark, group="Wall time"),
+        compared(case, peaks, "peak_bytes", (OURS, TENSORFLOW), group="Peak memory"),
     ]
 
 

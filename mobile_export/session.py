@@ -180,6 +180,7 @@ class Session:
             operation_timeout_in_ms=self._seconds * 1000,
             intra_op_parallelism_threads=self._threads,
             inter_op_parallelism_threads=self._threads,
+            use_per_session_threads=True,  # sessions of several Python threads do not wait for each other
         )
         options = config.graph_options
         options.rewrite_options.disable_meta_optimizer = True

@@ -49,6 +49,16 @@ class _Running:
     log: Path
     started: float = field(default_factory=time.monotonic)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has given its result, or will give none."""
+        return self.pipe.poll() or not self.process.is_alive()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has taken longer than a task may."""
+        return time.monotonic() - self.started > TIMEOUT
+
 
 def default_jobs() -> int:
     """As many workers as there are cores to run them."""
@@ -108,29 +118,39 @@ def run(
     """
     schedule = Schedule(tasks, Room(jobs, memory))
     running: dict[Task, _Running] = {}
-    with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _stopping(running):
+    leaving: list[_Running] = []
+    with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _left(leaving), _stopping(running):
         while running or not schedule.is_done:
             if stop is not None and stop.is_set():
                 raise concurrent.futures.CancelledError
             while (task := schedule.take(running)) is not None:
                 if watcher is not None:
                     watcher.busy([*(other.name for other in running), task.name])
+                if task.alone:
+                    _see_off(leaving)
                 threads = machine.cores() if task.alone else max(1, machine.cores() // min(jobs, len(tasks)))
                 log = Path(folder) / f"{len(schedule.results) + len(running)}.log"
                 running[task] = _start(task, schedule.arguments(task), log, threads)
             _wait(running.values())
-            for task, job in list(running.items()):
-                if job.pipe.poll() or not job.process.is_alive():
-                    result = _finish(job)
-                    schedule.done(task, result)
-                    del running[task]
-                    if watcher is not None:
-                        if not isinstance(result, ExportError):
-                            watcher.done(task.name, time.monotonic() - job.started)
-                        watcher.busy([other.name for other in running])
-                elif time.monotonic() - job.started > TIMEOUT:
-                    raise ConversionError(f"{task.name}: stopped after {TIMEOUT:.0f} s")
+            leaving[:] = [job for job in leaving if job.process.is_alive()]
+            _collect(running, leaving, schedule, watcher)
     return [schedule.results[task] for task in tasks]
+
+
+def _collect(
+    running: dict[Task, _Running], leaving: list[_Running], schedule: Schedule, watcher: Watcher | None
+) -> None:
+    """Take the results of those that have ended, or run out of time."""
+    for task, job in list(running.items()):
+        if not job.has_ended and not job.is_late:
+            continue
+        result = _finish(job)
+        schedule.done(task, result)
+        leaving.append(running.pop(task))
+        if watcher is not None:
+            if not isinstance(result, ExportError):
+                watcher.done(task.name, time.monotonic() - job.started)
+            watcher.busy([other.name for other in running])
 
 
 @contextlib.contextmanager
@@ -142,6 +162,20 @@ def _stopping(running: dict[Task, _Running]) -> Iterator[None]:
         for job in running.values():
             job.process.kill()
             job.process.join()
+
+
+@contextlib.contextmanager
+def _left(leaving: Collection[_Running]) -> Iterator[None]:
+    """Wait for workers that have given their results, and still free what they held, while others start."""
+    try:
+        yield
+    finally:
+        _see_off(leaving)
+
+
+def _see_off(leaving: Collection[_Running]) -> None:
+    for job in leaving:
+        job.process.join()
 
 
 def _wait(running: Collection[_Running]) -> None:
@@ -178,12 +212,14 @@ def _finish(job: _Running) -> Any:
 
 
 def _result(job: _Running) -> Any:
+    if not job.has_ended:
+        job.process.kill()
+        raise ConversionError(f"{job.task.name}: stopped after {TIMEOUT:.0f} s")
     try:
         kind, value = job.pipe.recv()
     except EOFError:
         job.process.join()
         raise _death(job) from None
-    job.process.join()
     if kind == "result":
         return value
     if kind == "memory":

@@ -103,6 +103,16 @@ def test_every_task_has_a_process_of_its_own() -> None:
     assert len({*processes, os.getpid()}) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be asked there whether it is at work")
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_task_starts_while_the_worker_before_it_leaves_unless_it_is_to_be_alone(alone: bool) -> None:
+    stays = Task("stays", do.answer_and_stay, (1.0,))
+    asks = Task("asks", do.is_at_work, (stays,), alone=alone)
+    process, was_at_work = run([stays, asks], jobs=1)
+    assert was_at_work != alone
+    assert not do.is_at_work(process)
+
+
 def test_a_result_larger_than_a_pipe_holds() -> None:
     assert len(one(do.bytes_of, 3_000_000)) == 3_000_000
 
@@ -203,6 +213,14 @@ def test_a_task_that_takes_too_long_is_stopped(monkeypatch) -> None:
     monkeypatch.setattr(workers, "TIMEOUT", 1.0)
     with pytest.raises(ConversionError, match=r"^lingers: stopped after 1 s$"):
         run([LINGERS], jobs=1)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_task_that_takes_too_long_stops_no_other_where_that_is_tolerated(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "TIMEOUT", 1.0)
+    lingers = Task("lingers", LINGERS.function, LINGERS.arguments, tolerated=(ConversionError,))
+    late, total = run([lingers, Task("sum", do.add, (1, 2))], 1)
+    assert (type(late), str(late), total) == (ConversionError, "lingers: stopped after 1 s", 3)
     assert multiprocessing.active_children() == []
 
 

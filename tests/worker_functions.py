@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def meet(folder: Path, name: str, expected: int) -> int:
 
 def process_id() -> int:
     return os.getpid()
+
+
+def answer_and_stay(seconds: float) -> int:
+    """Give a result long before this process ends; which it is."""
+    threading.Thread(target=time.sleep, args=(seconds,)).start()
+    return os.getpid()
+
+
+def is_at_work(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def refuse(message: str) -> None:

@@ -22,6 +22,9 @@ from mobile_export.planning.plan import Plan, request_for
 from mobile_export.scheduling import Task
 from mobile_export.target import Artifact
 
+_FLOAT = ("float32", "float16")
+"""Precisions of which runtimes compute in float: that takes twice as long as in integers."""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -69,14 +72,15 @@ class Steps:
         """
         file = self.files[artifact.name]
         arguments = (self.planned.target, artifact, file, self.frozen_size, self.work, latency)
-        return self._add(f"check {artifact.name}", (1.5, 4.5), measure, *arguments, after=after)
+        cost = 1.7 if artifact.precision in _FLOAT else 0.7
+        return self._add(f"check {artifact.name}", (cost, 4.5), measure, *arguments, after=after)
 
     def _quantized(self, name: str, artifacts: Sequence[Artifact], referred: Sequence[Task]) -> dict[str, Task]:
         """Files that are made of one float model; it is not calibrated on data that was not found right."""
         shared = self.work / f"{self.planned.target.name}.{name}.shared"
         requests = {a.name: request_for(a, self.files[a.name], self.planned.about) for a in artifacts}
         calibrated = calibrated_requests(QUANTIZABLE[name], list(requests.values()))
-        converted = self._add(f"convert to {name}", (2.5, 7.0), convert, name, self.work, shared, [*requests.values()])
+        converted = self._add(f"convert to {name}", (1.3, 7.0), convert, name, self.work, shared, [*requests.values()])
         if calibrated:
             paths = (name, self.work, shared)
             ranges = self._add(
@@ -86,7 +90,7 @@ class Steps:
         for artifact, request in requests.items():
             after = ranges if request in calibrated else converted
             paths = (name, self.work, shared)
-            written[artifact] = self._add(f"write {artifact}", (0.7, 5.0), quantize, *paths, request, after=(after,))
+            written[artifact] = self._add(f"write {artifact}", (0.5, 5.0), quantize, *paths, request, after=(after,))
         return written
 
     def _plain(self, artifact: Artifact) -> Task:

@@ -20,10 +20,10 @@ from mobile_export.building.making import Options as BuildOptions
 from mobile_export.building.reuse import restored
 from mobile_export.caching.artifacts import ArtifactCache, Finished
 from mobile_export.compare.baseline import changes_since
-from mobile_export.compare.bench import Bench, Seen
 from mobile_export.compare.candidates import Option, candidates_of
 from mobile_export.compare.computer import this_computer
 from mobile_export.compare.pareto import mark_pareto
+from mobile_export.compare.profiler import Observations, Profiler
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.errors import ConversionError, ExportError, TargetError
 from mobile_export.planning.plan import Plan, load_targets, plan, request_for
@@ -98,8 +98,8 @@ def _compare(path: Path, target: Target, asked: Options, maker: Maker, stage: Pa
     made = _made(planned, maker, stage)
     ground = maker.ground(planned)
     done = [one for one in made.values() if isinstance(one, Finished)]
-    bench = Bench(planned.target, ground, stage, asked.jobs, asked.watcher)
-    seen = bench.look([one.entry for one in done], asked.timing)
+    profiler = Profiler(planned.target, ground, stage, asked.jobs, asked.watcher)
+    seen = profiler.observe([one.entry for one in done], asked.timing)
     candidates = [_candidate(option, made.get(option.artifact.name), seen) for option in wanted]
     named, baseline = asked.baselines.get(target.name, ("", None))
     return Comparison(
@@ -117,7 +117,7 @@ def _compare(path: Path, target: Target, asked: Options, maker: Maker, stage: Pa
     )
 
 
-def _candidate(option: Option, made: Finished | ConversionError | None, seen: Seen) -> Candidate:
+def _candidate(option: Option, made: Finished | ConversionError | None, seen: Observations) -> Candidate:
     artifact = option.artifact
     return Candidate(
         name=artifact.name,
@@ -127,9 +127,9 @@ def _candidate(option: Option, made: Finished | ConversionError | None, seen: Se
         in_target=option.in_target,
         entry=made.entry if isinstance(made, Finished) else None,
         refused=str(made) if isinstance(made, ConversionError) else option.impossible,
-        timings=seen.timings_of(artifact.name),
-        untimed=seen.untimed(artifact.name),
-        footprint=seen.footprint_of(artifact.name),
+        timings=seen.timings.get(artifact.name, ()),
+        unseen=seen.unseen.get(artifact.name, ()),
+        footprint=seen.footprints.get(artifact.name),
         surveys=seen.surveys.get(artifact.name, ()),
         layers=seen.layers.get(artifact.name, ()),
     )

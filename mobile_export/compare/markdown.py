@@ -3,11 +3,25 @@
 import re
 from collections.abc import Sequence
 
-from mobile_export.compare.cells import ADDED, PARETO, columns, footnotes, kind, reference_line, refused, rows, verdict
+from mobile_export.compare.cells import (
+    ADDED,
+    KIND,
+    PARETO,
+    footnotes,
+    kind,
+    reference_line,
+    refused,
+    rows,
+    unseen,
+    verdict,
+)
+from mobile_export.compare.columns import columns
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.report.terminal import format_limit, format_value
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&@:-])")
+_LINKED = re.compile(r"(?<=[@#])|(?<=www)(?=\.)|(?=//)", re.IGNORECASE)
+"""Where what a forge would make a link of is broken: people, issues, and addresses of the web."""
 _NO_WIDTH = "\u200b"
 _VERDICTS = {"better": "better", "worse": "**worse**", "different": "different"}
 
@@ -20,7 +34,7 @@ def markdown(comparison: Comparison) -> str:
         _candidates(comparison),
         _section("Missed limits", ("candidate", "limit", "measured", "asked", "note"), _missed(comparison)),
         _section("Not made", ("candidate", "format, precision", "why"), _refused(comparison)),
-        _section("Not timed", ("candidate", "why"), [(c.name, c.untimed) for c in comparison.candidates if c.untimed]),
+        _section("Not all is known", ("candidate", "why"), unseen(comparison)),
         _changes(comparison),
         "\n".join(f"- {escaped(note)}" for note in footnotes(comparison)),
     ]
@@ -30,23 +44,23 @@ def markdown(comparison: Comparison) -> str:
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, in one line; what cannot be printed becomes a space.
 
-    A backslash stands before each character that could mean something. Forges look for people and issues after that, in
-    what is shown: a space of no width keeps them from it.
+    A backslash stands before each character that could mean something. Forges look for people, issues and addresses
+    after that, in what is shown: a space of no width keeps them from it.
     """
     plain = "".join(character if character.isprintable() else " " for character in text)
     inert = _SPECIAL.sub(r"\\\1", " ".join(plain.split()))
-    return inert.replace("@", f"@{_NO_WIDTH}").replace("#", f"#{_NO_WIDTH}")
+    return _LINKED.sub(_NO_WIDTH, inert)
 
 
 def _candidates(comparison: Comparison) -> str:
-    shown = columns(comparison)
+    shown = [KIND, *columns(comparison)]
     lines = [
         ["", "", "candidate", *(escaped(column.heading) for column in shown)],
-        [":-:", ":-:", ":--", *(":--" if column.heading == "format, precision" else "--:" for column in shown)],
+        [":-:", ":-:", ":--", *(":--" if column == KIND else "--:" for column in shown)],
     ]
     for candidate in rows(comparison):
         cells = [column.cell(candidate) for column in shown]
-        texts = [_bold(cell.text) if cell.missed else escaped(cell.text) for cell in cells]
+        texts = [_bold(cell.line) if cell.missed else escaped(cell.line) for cell in cells]
         said = verdict(candidate)
         lines.append(
             [PARETO if candidate.pareto else "", said if said == "ok" else _bold(said), _named(candidate), *texts]

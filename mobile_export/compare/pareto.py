@@ -1,24 +1,28 @@
 """The candidates that no other beats: smaller, faster and as good at once.
 
-A candidate beats another if it is at least as good in download size, latency and quality, and better in one of them.
-What lies within noise is a tie:
+A candidate beats another if it is at least as good in what was measured of download size, latency and quality, and
+better beyond noise in one of them. As the measured values alone say what is at least as good, a file that was beaten is
+beaten by one of the marked ones, too, and the best measured value of each is among these. Noise is:
 
-- sizes have no noise;
-- medians of latency, in one thread, tie within `LATENCY_NOISE` of each other;
-- scores tie where both drops below the reference differ by less than their intervals allow: the root of the sum of the
-  squares of both half widths;
-- without evaluation data, quality is the SQNR of the answers, which ties within `SQNR_NOISE`; above `SQNR_ENOUGH` all
-  are the same.
+- of sizes, none;
+- of medians of latency, in one thread: whatever their intervals that overlap allow, `LATENCY_NOISE` at least;
+- of scores, the root of the sum of the squares of the halves of both drops' intervals that face each other. This is
+  conservative: both are intervals against the reference, on the same samples, so that the two files' difference is
+  known better than that;
+- without evaluation data, quality is the SQNR of the answers, with `SQNR_NOISE`; above `SQNR_ENOUGH` all are the same.
 
 What was not measured of one of two files ties. Only files that passed, and whose answers could be checked, take part.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mobile_export.compare.result import Candidate
-from mobile_export.published.manifest import CheckEntry
+from mobile_export.timing import Timing
 
+MEANING = "no other file that passed measures as small, as fast and as good, and is better beyond noise in one of these"
+"""What the mark says, in every rendering."""
 LATENCY_NOISE = 0.05
 """As a fraction of the slower median."""
 SQNR_NOISE = 1.0
@@ -40,73 +44,80 @@ def takes_part(candidate: Candidate) -> bool:
 
 
 def beats(one: Candidate, other: Candidate) -> bool:
-    """Whether `one` is at least as good in everything, and better in something."""
-    compared = [axis(one, other) for axis in AXES.values()]
-    return min(compared) >= 0 and max(compared) > 0
+    """Whether `one` measures at least as good in everything, and better beyond noise in something."""
+    ahead = {axis: axis.value(other) - axis.value(one) for axis in AXES.values()}
+    known = {axis: lead for axis, lead in ahead.items() if not math.isnan(lead)}
+    return all(lead >= 0 for lead in known.values()) and any(
+        lead > axis.noise(one, other) for axis, lead in known.items()
+    )
 
 
-def by_size(one: Candidate, other: Candidate) -> int:
-    """1 where `one` takes fewer bytes in the store's download, -1 where the other does."""
-    if one.entry is None or other.entry is None:
-        return 0
-    return _sign(other.entry.zipped_bytes - one.entry.zipped_bytes)
+@dataclass(frozen=True)
+class Axis:
+    """What candidates are compared by.
 
+    Attributes:
+        value: less is better; NaN where it was not measured.
+        noise: of a better candidate and a worse one, both measured: the difference that is none yet.
+    """
 
-def by_latency(one: Candidate, other: Candidate) -> int:
-    """1 where `one` answers faster in one thread, beyond noise."""
-    mine, others = latency(one), latency(other)
-    if mine is None or others is None or abs(mine - others) <= LATENCY_NOISE * max(mine, others):
-        return 0
-    return _sign(others - mine)
-
-
-def by_quality(one: Candidate, other: Candidate) -> int:
-    """1 where the answers of `one` are better, beyond noise."""
-    drops = [candidate.check("accuracy_drop") for candidate in (one, other)]
-    if None not in drops:
-        return _by_drop(*(drop for drop in drops if drop is not None))
-    mine, others = (_sqnr(candidate) for candidate in (one, other))
-    if math.isnan(mine) or math.isnan(others) or abs(mine - others) <= SQNR_NOISE:
-        return 0
-    return _sign(mine - others)
-
-
-AXES: dict[str, Callable[[Candidate, Candidate], int]] = {
-    "size": by_size,
-    "latency": by_latency,
-    "accuracy": by_quality,
-}
-"""What candidates are compared by, and what `--pick` may ask for."""
+    value: Callable[[Candidate], float]
+    noise: Callable[[Candidate, Candidate], float]
 
 
 def latency(candidate: Candidate) -> float | None:
     """Median seconds of an answer in one thread; None where it was not timed."""
-    return next((timing.median for timing in candidate.timings if timing.threads == 1), None)
+    timing = _timing(candidate)
+    return None if timing is None else timing.median
 
 
 def quality(candidate: Candidate) -> float:
     """More is better: minus the drop of the score, or else the SQNR; minus infinity where neither is known."""
-    drop = candidate.check("accuracy_drop")
-    found = _sqnr(candidate) if drop is None else -drop.value
-    return -math.inf if math.isnan(found) else found
+    loss = _loss(candidate)
+    return -math.inf if math.isnan(loss) else -loss
 
 
-def _by_drop(mine: CheckEntry, others: CheckEntry) -> int:
-    difference = others.value - mine.value
-    noise = math.hypot(_half_width(mine), _half_width(others))
-    return 0 if math.isnan(difference) or abs(difference) <= noise else _sign(difference)
+def _size(candidate: Candidate) -> float:
+    return math.nan if candidate.entry is None else candidate.entry.zipped_bytes
 
 
-def _half_width(check: CheckEntry) -> float:
-    low, high = check.interval or (check.value, check.value)
-    width = (high - low) / 2
-    return math.inf if math.isnan(width) else width
+def _seconds(candidate: Candidate) -> float:
+    timing = _timing(candidate)
+    return math.nan if timing is None else timing.median
 
 
-def _sqnr(candidate: Candidate) -> float:
-    check = candidate.check("sqnr")
-    return math.nan if check is None else min(check.value, SQNR_ENOUGH)
+def _latency_noise(better: Candidate, worse: Candidate) -> float:
+    fast, slow = _timing(better), _timing(worse)
+    if fast is None or slow is None or fast.interval[1] >= slow.interval[0]:
+        return math.inf
+    return LATENCY_NOISE * slow.median
 
 
-def _sign(difference: float) -> int:
-    return (difference > 0) - (difference < 0)
+def _timing(candidate: Candidate) -> Timing | None:
+    return next((timing for timing in candidate.timings if timing.threads == 1), None)
+
+
+def _loss(candidate: Candidate) -> float:
+    """The drop of the score, or else minus the SQNR."""
+    drop, sqnr = candidate.check("accuracy_drop"), candidate.check("sqnr")
+    if drop is not None:
+        return drop.value
+    return math.nan if sqnr is None else -min(sqnr.value, SQNR_ENOUGH)
+
+
+def _loss_noise(better: Candidate, worse: Candidate) -> float:
+    low, high = better.check("accuracy_drop"), worse.check("accuracy_drop")
+    if low is None or high is None:
+        return SQNR_NOISE
+    upper = 0.0 if low.interval is None else low.interval[1] - low.value
+    lower = 0.0 if high.interval is None else high.value - high.interval[0]
+    noise = math.hypot(upper, lower)
+    return math.inf if math.isnan(noise) else noise
+
+
+AXES = {
+    "size": Axis(_size, lambda *_: 0.0),
+    "latency": Axis(_seconds, _latency_noise),
+    "accuracy": Axis(_loss, _loss_noise),
+}
+"""What `--pick` may ask for."""

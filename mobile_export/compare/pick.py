@@ -1,12 +1,13 @@
 """Choosing one of the candidates, and writing it into the target file, which keeps its comments and its form."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from mobile_export.atomic import replacing
 from mobile_export.compare.candidates import ALLOWED, candidates_of
-from mobile_export.compare.pareto import AXES, latency, quality
+from mobile_export.compare.pareto import AXES
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.errors import CheckFailed, TargetError
 from mobile_export.planning.plan import load_targets
@@ -18,27 +19,21 @@ By = Literal["size", "latency", "accuracy"]
 
 
 def choose(comparison: Comparison, by: By) -> Candidate:
-    """The best of the Pareto set in one respect; of those that tie in it, the smallest.
+    """The best measured of the Pareto set in one respect; of those that are equal in it, the smallest.
 
     Raises:
         CheckFailed: nothing passed, or nothing could be timed.
     """
     best = [candidate for candidate in comparison.candidates if candidate.pareto]
-    if by == "latency":
-        best = [candidate for candidate in best if latency(candidate) is not None]
     if not best:
-        what = "could be timed" if by == "latency" and any(c.pareto for c in comparison.candidates) else "passed"
-        raise CheckFailed(f"--pick {by}: no candidate {what}, so there is none to choose")
-    first = min(best, key=lambda candidate: _rank(candidate, by))
-    tied = [candidate for candidate in best if AXES[by](first, candidate) == 0]
-    return min(tied, key=lambda candidate: (_rank(candidate, "size"), _rank(candidate, by), candidate.name))
-
-
-def _rank(candidate: Candidate, by: By) -> float:
-    """Less is better."""
-    if by == "size":
-        return candidate.entry.zipped_bytes if candidate.entry else float("inf")
-    return (latency(candidate) or 0.0) if by == "latency" else -quality(candidate)
+        raise CheckFailed(f"--pick {by}: no candidate passed, so there is none to choose")
+    known = [candidate for candidate in best if not math.isnan(AXES[by].value(candidate))]
+    if by == "latency" and not known:
+        raise CheckFailed(f"--pick {by}: no candidate could be timed, so there is none to choose")
+    value, size = AXES[by].value, AXES["size"].value
+    if not known:
+        return min(best, key=lambda candidate: (size(candidate), candidate.name))
+    return min(known, key=lambda candidate: (value(candidate), size(candidate), candidate.name))
 
 
 def write_pick(path: Path, target: Target, candidate: Candidate) -> None:

@@ -37,7 +37,9 @@ class Candidate(_Result):
     entry: ArtifactEntry | None = Field(description="As a manifest has it: size, checks, search; None if refused.")
     refused: str = Field("", description="Why there is no file.")
     timings: tuple[Timing, ...] = ()
-    untimed: str = Field("", description="Why there are no timings or footprint, where there are none.")
+    unseen: tuple[str, ...] = Field(
+        (), description="What could not be looked at or measured, and why: a sentence each."
+    )
     footprint: Footprint | None = None
     surveys: tuple[Survey, ...] = ()
     layers: tuple[Layer, ...] = Field((), description="Worst first; of quantized files of formats that are explained.")

@@ -8,7 +8,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from mobile_export.compare.cells import ADDED, PARETO, Column, columns, footnotes, kind, refused, rows, verdict
+from mobile_export.compare.cells import ADDED, KIND, PARETO, footnotes, kind, refused, rows, unseen, verdict
+from mobile_export.compare.columns import Column, columns
 from mobile_export.compare.result import Comparison
 from mobile_export.report.terminal import WIDE, failures_table
 
@@ -27,7 +28,7 @@ def comparison_table(comparison: Comparison, width: int = WIDE) -> Table:
 def notes(comparison: Comparison, width: int = WIDE) -> list[str]:
     """What else has to be known to read the tables."""
     first, second = _pages(comparison, width)
-    hidden = [column.heading for column in columns(comparison) if column not in first + second]
+    hidden = [column.heading for column in _all(comparison) if column not in first + second]
     more = [f"not shown here: {', '.join(hidden)}; --html and --json have all"] if hidden else []
     changed = ["nothing changed since the baseline"] if comparison.baseline and not comparison.changes else []
     return [*footnotes(comparison), *more, *changed]
@@ -35,27 +36,34 @@ def notes(comparison: Comparison, width: int = WIDE) -> list[str]:
 
 def _pages(comparison: Comparison, width: int) -> tuple[list[Column], list[Column]]:
     """The most important columns, as many as there is room for; and in a second table, as many of the others."""
-    first = _fitting(comparison, columns(comparison), width)
-    return first, _fitting(comparison, [column for column in columns(comparison) if column not in first], width)
+    first = _fitting(comparison, _all(comparison), width)
+    return first, _fitting(comparison, [column for column in _all(comparison) if column not in first], width)
+
+
+def _all(comparison: Comparison) -> list[Column]:
+    return [KIND, *columns(comparison)]
 
 
 def _fitting(comparison: Comparison, shown: Sequence[Column], width: int) -> list[Column]:
-    screen, shown = Console(width=10 * width), list(shown)
-    while shown and Measurement.get(screen, screen.options, _candidates_table(comparison, shown)).maximum > width:
-        least = max(shown, key=lambda column: column.importance)
-        shown = [column for column in shown if column is not least]
-    return shown
+    """Those that there is room for, the most important first, in the order in which they stand."""
+    screen = Console(width=10 * width)
+    fitting: list[Column] = []
+    for column in sorted(shown, key=lambda column: column.importance):
+        more = [each for each in shown if each in fitting or each is column]
+        if Measurement.get(screen, screen.options, _candidates_table(comparison, more)).maximum <= width:
+            fitting = more
+    return fitting
 
 
 def tables(comparison: Comparison, width: int = WIDE) -> list[Table]:
-    """All there is: candidates, missed limits, what could not be made or timed, and what changed since the baseline."""
+    """All there is: candidates, missed limits, what could not be made or seen, and what changed since the baseline."""
     first, second = _pages(comparison, width)
     return [
         _candidates_table(comparison, first),
         *([_candidates_table(comparison, second)] if second else ()),
         failures_table(comparison.manifest),
         _refused_table(comparison),
-        _untimed_table(comparison),
+        _unseen_table(comparison),
         _changes_table(comparison),
     ]
 
@@ -65,8 +73,7 @@ def _candidates_table(comparison: Comparison, shown: Sequence[Column]) -> Table:
     for heading in ("", "", "", "candidate"):
         table.add_column(heading, no_wrap=True)
     for column in shown:
-        words = column.heading == "format, precision"
-        table.add_column(column.heading, justify="left" if words else "right", no_wrap=True)
+        table.add_column(column.heading, justify="left" if column == KIND else "right", no_wrap=True)
     for candidate in rows(comparison):
         cells = [column.cell(candidate) for column in shown]
         said = verdict(candidate)
@@ -75,7 +82,7 @@ def _candidates_table(comparison: Comparison, shown: Sequence[Column]) -> Table:
             Text(said, _STYLES[said]),
             Text("" if candidate.in_target else ADDED),
             Text(candidate.name, "bold" if candidate.in_target else ""),
-            *(Text(cell.text, "bold red" if cell.missed else "") for cell in cells),
+            *(Text(cell.line, "bold red" if cell.missed else "") for cell in cells),
         )
     return table
 
@@ -90,13 +97,12 @@ def _refused_table(comparison: Comparison) -> Table:
     return table
 
 
-def _untimed_table(comparison: Comparison) -> Table:
+def _unseen_table(comparison: Comparison) -> Table:
     table = _table()
-    table.add_column("not timed", no_wrap=True)
+    table.add_column("not all is known of", no_wrap=True)
     table.add_column("why", overflow="fold")
-    for candidate in comparison.candidates:
-        if candidate.untimed:
-            table.add_row(Text(candidate.name), Text(candidate.untimed))
+    for name, why in unseen(comparison):
+        table.add_row(Text(name), Text(why))
     return table
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_export import workers
+from mobile_export.errors import ExportError
 from mobile_export.lint.coreml import CoreML
 from mobile_export.lint.delegate import Delegate, Platform
 from mobile_export.lint.files import File
@@ -16,8 +17,12 @@ from mobile_export.lint.listed import Listed
 from mobile_export.lint.nnapi import NNAPI
 from mobile_export.lint.survey import Survey
 from mobile_export.lint.xnnpack import XNNPACK
+from mobile_export.published.artifact_files import artifact_size
 
-__all__ = ["DELEGATES", "Delegate", "File", "Platform", "relevant", "survey_file", "survey_files"]
+__all__ = ["DELEGATES", "Delegate", "File", "Platform", "relevant", "survey_file", "survey_files", "survey_task"]
+
+_IN_MEMORY = 4
+"""Bytes of memory that a byte of a file may take: read, parsed, loaded by its runtime, and prepared for delegates."""
 
 DELEGATES: dict[str, Delegate] = {
     "xnnpack": XNNPACK(),
@@ -58,11 +63,19 @@ def survey_file(path: Path, format: str, platform: Platform) -> tuple[Survey, ..
 
 def survey_files(files: Sequence[File], jobs: int, watcher: workers.Watcher | None = None) -> list[tuple[Survey, ...]]:
     """The same for several files at once, in their order."""
-    tasks = [
-        workers.Task(f"lint {file.path.name}", _surveys, (relevant(file.format, file.platform), file.path), file.path)
-        for file in files
-    ]
-    return workers.run(tasks, jobs, watcher)
+    return workers.run([survey_task(file) for file in files], jobs, watcher, memory=workers.default_memory())
+
+
+def survey_task(file: File, tolerated: tuple[type[ExportError], ...] = ()) -> workers.Task:
+    """What finds the surveys of one file in a worker; errors that are `tolerated` stop no other task."""
+    return workers.Task(
+        f"lint {file.path.name}",
+        _surveys,
+        (relevant(file.format, file.platform), file.path),
+        file.path,
+        memory=_IN_MEMORY * artifact_size(file.path),
+        tolerated=tolerated,
+    )
 
 
 def _surveys(names: tuple[str, ...], path: Path) -> tuple[Survey, ...]:
@@ -70,5 +83,5 @@ def _surveys(names: tuple[str, ...], path: Path) -> tuple[Survey, ...]:
 
 
 def _survey(name: str, delegate: Delegate, path: Path) -> Survey:
-    sight = delegate.survey(path)
-    return Survey(delegate=name, title=delegate.title, evidence=delegate.evidence, **vars(sight))
+    coverage = delegate.survey(path)
+    return Survey(delegate=name, title=delegate.title, evidence=delegate.evidence, **vars(coverage))

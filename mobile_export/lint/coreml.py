@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from mobile_export.lint import ort_checker
-from mobile_export.lint.delegate import Phone, Sight
+from mobile_export.lint.delegate import Coverage, Phone
 from mobile_export.lint.survey import Evidence
 
 MAX_RANK = 5
@@ -30,7 +30,7 @@ class CoreML:
     def title(self) -> str:
         return f"ONNX Runtime Core ML ({self.form})"
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         table = f"coreml_supported_{self.form.lower()}_ops.md"
         return ort_checker.survey(
             path,

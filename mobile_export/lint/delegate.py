@@ -11,7 +11,7 @@ Platform = Literal["android", "ios", "any"]
 
 
 @dataclass(frozen=True)
-class Sight:
+class Coverage:
     """A file, as a delegate sees it; the attributes are those of `Survey`."""
 
     source: str
@@ -43,7 +43,7 @@ class Delegate(Protocol):
     @property
     def evidence(self) -> Evidence: ...
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         """Look at a file, in a worker: the file is untrusted, and what reads it may abort.
 
         Raises:

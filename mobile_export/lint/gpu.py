@@ -8,10 +8,10 @@ conditions that the delegate's own sources set are held against each operator.
 from collections import defaultdict
 from pathlib import Path
 
-from mobile_export.lint.delegate import Phone, Sight
+from mobile_export.lint.delegate import Coverage, Phone
 from mobile_export.lint.gpu_conditions import why
 from mobile_export.lint.survey import Evidence, Finding
-from mobile_export.lint.tflite_operators import Operator, operators_of
+from mobile_export.lint.tflite_operators import Operator, findings_of, operators_of
 
 SOURCE = "conditions in LiteRT's GPU delegate (github.com/google-ai-edge/LiteRT at 007226f498a6), read 2026-11-22"
 
@@ -24,19 +24,14 @@ class GPU:
     platforms: tuple[Phone, ...] = ("android", "ios")
     evidence: Evidence = "listed"
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         operators = operators_of(path)
         readers: dict[str, list[Operator]] = defaultdict(list)
         for operator in operators:
             for tensor in operator.inputs:
                 readers[tensor.name].append(operator)
-        reasons = [why(operator, readers) for operator in operators]
-        findings = tuple(
-            Finding(node=operator.node, operator=operator.kind, why=reason)
-            for operator, reason in zip(operators, reasons, strict=True)
-            if reason
-        )
-        return Sight(SOURCE, len(operators), findings, note=_note(operators, findings))
+        findings = findings_of(operators, lambda operator: why(operator, readers))
+        return Coverage(SOURCE, len(operators), findings, note=_note(operators, findings))
 
 
 def _note(operators: tuple[Operator, ...], findings: tuple[Finding, ...]) -> str:

@@ -6,7 +6,7 @@ tflite/delegates/gpu/common/model_builder.cc at e3b6183f0e04, both read 2026-11-
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mobile_export.lint.tflite_operators import FLEX, Operand, Operator
+from mobile_export.lint.tflite_operators import FLEX, Operand, Operator, computed_parameter
 
 MAX_RANK = 4
 """Dimensions of a tensor."""
@@ -98,7 +98,7 @@ def _broadcast(operator: Operator) -> str:
 
 
 def _axes(operator: Operator) -> str:
-    if not operator.read(1).constant or operator.read(1).type != "int32":
+    if computed_parameter(operator, {}) or operator.read(1).type != "int32":
         return "axes are not an int32 constant"
     return _one_input(operator)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mobile_export.kernels.files import needed_by
 from mobile_export.kernels.runtimes import Lack, runtime_named
-from mobile_export.lint.delegate import Phone, Sight
+from mobile_export.lint.delegate import Coverage, Phone
 from mobile_export.lint.survey import Evidence, Finding
 
 RUNTIME = "tensorflow-android-1.13.1"
@@ -19,10 +19,10 @@ class Kernels:
     platforms: tuple[Phone, ...] = ("android", "ios")
     evidence: Evidence = "listed"
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         runtime, needs = runtime_named(RUNTIME), needed_by(path)
         lacking = [lacks for lacks in (list(runtime.lacks(need)) for need in needs) if lacks]
-        return Sight(
+        return Coverage(
             source="the registry of org.tensorflow:tensorflow-android:1.13.1, 2019-02-25",
             operators=len(needs),
             findings=tuple(_finding(lacks) for lacks in lacking),

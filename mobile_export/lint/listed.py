@@ -6,24 +6,35 @@ A table is text, with `#` before comments:
     platforms: android                  where it is
     source: https://…                   what says so, at the version that was read
     read: 2026-11-22                    when
-    types: float32 int8                 of what is computed with and of results; left out where unknown
+    types: float32 int8                 of what is computed at run time; left out where unknown
+    constants: float32 float16 int32    of what is in the file, dequantized first or not; left out where as `types`
     CONV_2D ADD                         operators that it takes, or, each behind a -, those alone that it does not
-    RESHAPE: for Core ML 2 alone        an operator that it takes on a condition, which is not looked at
+    PAD: constant                       one that it takes if its parameters (`PARAMETERS`) are in the file
+    RESHAPE: for Core ML 2 alone        one that it takes on a condition, which is not looked at
+    MEAN: constant; height and width    both
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from mobile_export.lint.delegate import Phone, Sight
-from mobile_export.lint.survey import Evidence, Finding
-from mobile_export.lint.tflite_operators import Operator, operators_of
+from mobile_export.lint.delegate import Coverage, Phone
+from mobile_export.lint.survey import Evidence
+from mobile_export.lint.tflite_operators import (
+    Operator,
+    computed_parameter,
+    findings_of,
+    operators_of,
+    writers_of,
+)
 
 _FOLDER = Path(__file__).parent / "listed"
-_KEYS = ("title", "platforms", "source", "read", "types")
+_KEYS = ("title", "platforms", "source", "read", "types", "constants")
 _CONDITION = re.compile(r"([A-Z0-9_]+): (.+)")
+_CONSTANT = "constant"
 
 
 @dataclass(frozen=True)
@@ -33,21 +44,35 @@ class Table:
     Attributes:
         keys: its head.
         takes: operators that the delegate takes; empty where it is told by `refuses` alone.
-        conditions: by operator.
+        constant: operators whose parameters have to be in the file.
+        conditions: further ones, by operator.
     """
 
     keys: dict[str, str]
     takes: frozenset[str]
     refuses: frozenset[str]
+    constant: frozenset[str]
     conditions: dict[str, str]
 
-    def why(self, operator: Operator) -> str:
-        """Why the delegate leaves an operator; empty where it does not."""
+    def why(self, operator: Operator, writers: Mapping[str, Operator]) -> str:
+        """Why the delegate leaves an operator; empty where it does not.
+
+        Args:
+            writers: operators by the tensor that they write.
+        """
         if operator.custom or operator.kind in self.refuses or (self.takes and operator.kind not in self.takes):
             return "not in its list of operators"
-        met = [tensor.type for tensor in (*operator.runtime_inputs[:1], *operator.outputs[:1])]
-        types = self.keys.get("types", "").split()
-        return next((f"{name} values" for name in met if types and name not in types), "")
+        types, constants = self._types("types"), self._types("constants") or self._types("types")
+        computed = computed_parameter(operator, writers, constants) if operator.kind in self.constant else ""
+        met = [
+            *((tensor, types, "values") for tensor in (*operator.runtime_inputs, *operator.outputs)),
+            *((tensor, constants, "constants") for tensor in operator.inputs if tensor.constant),
+        ]
+        others = (f"{tensor.type} {what}" for tensor, allowed, what in met if allowed and tensor.type not in allowed)
+        return computed or next(others, "")
+
+    def _types(self, key: str) -> frozenset[str]:
+        return frozenset(self.keys.get(key, "").split())
 
 
 class Listed:
@@ -71,18 +96,13 @@ class Listed:
     def platforms(self) -> tuple[Phone, ...]:
         return cast("tuple[Phone, ...]", tuple(self.table.keys["platforms"].split()))
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         table, operators = self.table, operators_of(path)
-        reasons = [table.why(operator) for operator in operators]
-        findings = tuple(
-            Finding(node=operator.node, operator=operator.kind, why=why)
-            for operator, why in zip(operators, reasons, strict=True)
-            if why
-        )
-        return Sight(
+        writers = writers_of(operators)
+        return Coverage(
             source=f"{table.keys['source']}, read {table.keys['read']}",
             operators=len(operators),
-            findings=findings,
+            findings=findings_of(operators, lambda operator: table.why(operator, writers)),
             note=_note(table, {operator.kind for operator in operators}),
         )
 
@@ -100,6 +120,7 @@ def read_table(text: str) -> Table:
     """The table in `text`, as the module describes it."""
     keys: dict[str, str] = {}
     names: list[str] = []
+    constant: set[str] = set()
     conditions: dict[str, str] = {}
     for line in (line.partition("#")[0].strip() for line in text.splitlines()):
         key, _, value = line.partition(": ")
@@ -107,9 +128,15 @@ def read_table(text: str) -> Table:
         if key in _KEYS:
             keys[key] = value
         elif condition:
-            names.append(condition[1])
-            conditions[condition[1]] = condition[2]
+            kind, said = condition[1], condition[2].split("; ")
+            names.append(kind)
+            if _CONSTANT in said:
+                constant.add(kind)
+                said.remove(_CONSTANT)
+            if said:
+                conditions[kind] = "; ".join(said)
         else:
             names += line.split()
     refuses = frozenset(name[1:] for name in names if name.startswith("-"))
-    return Table(keys, frozenset(name for name in names if not name.startswith("-")), refuses, conditions)
+    takes = frozenset(name for name in names if not name.startswith("-"))
+    return Table(keys, takes, refuses, frozenset(constant), conditions)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mobile_export.lint import ort_checker
-from mobile_export.lint.delegate import Phone, Sight
+from mobile_export.lint.delegate import Coverage, Phone
 from mobile_export.lint.survey import Evidence
 
 
@@ -15,7 +15,7 @@ class NNAPI:
     platforms: tuple[Phone, ...] = ("android",)
     evidence: Evidence = "analyzed"
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         return ort_checker.survey(
             path, lambda checker, model, fixed_sizes: checker.check_nnapi_partitions(model, fixed_sizes)
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats.onnx_runner import load, session_options
-from mobile_export.lint.delegate import Sight
+from mobile_export.lint.delegate import Coverage
 from mobile_export.lint.survey import Finding
 from mobile_export.tools import import_tool
 
@@ -23,7 +23,7 @@ Check = Callable[[Any, Any, bool], Any]
 _CHECKER = "onnxruntime.tools.mobile_helpers.usability_checker"
 
 
-def survey(path: Path, check: Check, max_rank: int | None = None) -> Sight:
+def survey(path: Path, check: Check, max_rank: int | None = None) -> Coverage:
     """What a provider leaves of the .onnx or .ort file at `path`, after the optimizations that come before it.
 
     Args:
@@ -45,7 +45,7 @@ def survey(path: Path, check: Check, max_rank: int | None = None) -> Sight:
         Finding(node=_name(node), operator=_operator(node), why=_why(node, info, shapes, max_rank)) for node in left
     )
     notes = [_verdict(info), _with_fixed_sizes(left, _left(model.graph, fixed)), _unchecked(info)]
-    return Sight(
+    return Coverage(
         source=f"the usability checker of onnxruntime {version('onnxruntime')}",
         operators=info.num_nodes,
         findings=findings,

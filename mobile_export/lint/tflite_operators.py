@@ -1,6 +1,6 @@
 """The operators of a .tflite file, as delegates look at them: kinds, types, shapes, what is constant."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -8,9 +8,32 @@ from typing import Any
 
 from mobile_export.formats.flatbuffer import map_file, operator_name, read_model, type_name, walk
 from mobile_export.formats.tflite_runner import TFLiteRunner
+from mobile_export.lint.survey import Finding
 
 FLEX = "Flex"
 """What names of TensorFlow's own operators begin with."""
+PARAMETERS: Mapping[str, Mapping[int, str]] = {
+    "CONV_2D": {1: "weights", 2: "bias"},
+    "CUMSUM": {1: "axes"},
+    "DEPTHWISE_CONV_2D": {1: "weights", 2: "bias"},
+    "FULLY_CONNECTED": {1: "weights", 2: "bias"},
+    "MEAN": {1: "axes"},
+    "MIRROR_PAD": {1: "paddings"},
+    "PAD": {1: "paddings"},
+    "PADV2": {1: "paddings", 2: "value"},
+    "REDUCE_MAX": {1: "axes"},
+    "REDUCE_MIN": {1: "axes"},
+    "REDUCE_PROD": {1: "axes"},
+    "RESHAPE": {1: "new shape"},
+    "RESIZE_BILINEAR": {1: "new size"},
+    "SLICE": {1: "begin", 2: "size"},
+    "SPLIT": {0: "axis"},
+    "STRIDED_SLICE": {1: "begin", 2: "end", 3: "strides"},
+    "SUM": {1: "axes"},
+    "TRANSPOSE": {1: "permutation"},
+    "TRANSPOSE_CONV": {0: "output shape", 1: "weights", 3: "bias"},
+}
+"""Inputs that delegates want to find in the file, by their places."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,36 @@ class Operator:
     def option(self, name: str) -> Any:
         """An option by its name in the schema; None where the operator has none of that name."""
         return getattr(self.options, name, None)
+
+
+def writers_of(operators: Iterable[Operator]) -> dict[str, Operator]:
+    """Operators by the tensor that they write."""
+    return {tensor.name: operator for operator in operators for tensor in operator.outputs}
+
+
+def findings_of(operators: Iterable[Operator], why: Callable[[Operator], str]) -> tuple[Finding, ...]:
+    """The operators that are left: those for which `why` has a reason."""
+    reasons = ((operator, why(operator)) for operator in operators)
+    return tuple(Finding(node=each.node, operator=each.kind, why=reason) for each, reason in reasons if reason)
+
+
+def computed_parameter(operator: Operator, writers: Mapping[str, Operator], unpacked: Set[str] = frozenset()) -> str:
+    """Which of an operator's parameters is not in the file, and where it comes from; empty where all of them are.
+
+    Args:
+        writers: operators by the tensor that they write.
+        unpacked: types of constants that the delegate dequantizes itself: they count as constant behind a DEQUANTIZE.
+    """
+    for place, name in PARAMETERS.get(operator.kind, {}).items():
+        parameter = operator.read(place)
+        writer = writers.get(parameter.name)
+        if parameter.constant:
+            continue
+        if writer is None or writer.kind != "DEQUANTIZE" or not writer.read(0).constant:
+            return f"{name} computed at run time, not constant"
+        if writer.read(0).type not in unpacked:
+            return f"{name} dequantized from {writer.read(0).type} at run time"
+    return ""
 
 
 @lru_cache(maxsize=1)  # several delegates look at the same file, one after the other

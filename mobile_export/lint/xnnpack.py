@@ -8,9 +8,9 @@ from typing import Any
 
 from mobile_export.errors import ConversionError
 from mobile_export.formats.flatbuffer import map_file, read_model, write_model
-from mobile_export.lint.delegate import Phone, Sight
-from mobile_export.lint.survey import Evidence, Finding
-from mobile_export.lint.tflite_operators import operators_of
+from mobile_export.lint.delegate import Coverage, Phone
+from mobile_export.lint.survey import Evidence
+from mobile_export.lint.tflite_operators import findings_of, operators_of, writers_of
 from mobile_export.lint.xnnpack_reasons import why
 from mobile_export.tools import import_tool
 
@@ -23,7 +23,7 @@ class XNNPACK:
     platforms: tuple[Phone, ...] = ("android", "ios")
     evidence: Evidence = "measured"
 
-    def survey(self, path: Path) -> Sight:
+    def survey(self, path: Path) -> Coverage:
         operators = operators_of(path)
         taken: list[bool] = []
         partitions = 0
@@ -31,12 +31,12 @@ class XNNPACK:
             inside = _inside(nodes, delegates)
             taken += [index in inside for index in range(len(nodes))]
             partitions += len(delegates)
-        writers = {tensor.name: operator for operator in operators for tensor in operator.outputs}
+        writers = writers_of(operators)
         left = [operator for operator, is_in in zip(operators, taken, strict=True) if not is_in]
-        return Sight(
+        return Coverage(
             source=f"ai-edge-litert {version('ai-edge-litert')} applied it to the file here",
             operators=len(operators),
-            findings=tuple(Finding(node=each.node, operator=each.kind, why=why(each, writers)) for each in left),
+            findings=findings_of(left, lambda operator: why(operator, writers)),
             partitions=partitions,
         )
 

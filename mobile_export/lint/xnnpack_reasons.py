@@ -7,7 +7,7 @@ which it is known that the delegate leaves them.
 
 from collections.abc import Mapping
 
-from mobile_export.lint.tflite_operators import FLEX, Operator
+from mobile_export.lint.tflite_operators import FLEX, Operator, computed_parameter
 
 KNOWN = frozenset(
     """
@@ -28,22 +28,6 @@ INTEGER = frozenset(
 """Those that have kernels for eight-bit integers."""
 _EIGHT_BITS = frozenset({"int8", "uint8"})
 _TYPES = _EIGHT_BITS | {"float32", "float16"}
-CONSTANT: Mapping[str, Mapping[int, str]] = {
-    "CONV_2D": {1: "weights", 2: "bias"},
-    "DEPTHWISE_CONV_2D": {1: "weights", 2: "bias"},
-    "FULLY_CONNECTED": {1: "weights"},
-    "MEAN": {1: "axes"},
-    "PAD": {1: "paddings"},
-    "RESHAPE": {1: "new shape"},
-    "RESIZE_BILINEAR": {1: "new size"},
-    "SLICE": {1: "begin", 2: "size"},
-    "SPLIT": {0: "axis"},
-    "STRIDED_SLICE": {1: "begin", 2: "end", 3: "strides"},
-    "SUM": {1: "axes"},
-    "TRANSPOSE": {1: "permutation"},
-    "TRANSPOSE_CONV": {0: "output shape", 1: "weights", 3: "bias"},
-}
-"""What must be in the file, by its place among the inputs."""
 DATA: Mapping[str, int] = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
 """The input that is computed with, where it is not the first."""
 
@@ -63,21 +47,14 @@ def why(operator: Operator, writers: Mapping[str, Operator]) -> str:
     types = list(dict.fromkeys(tensor.type for tensor in data))
     if not _TYPES.issuperset(types):
         return f"no kernel for {' to '.join(types)}"
-    for index, name in CONSTANT.get(operator.kind, {}).items():
-        if not operator.read(index).constant:
-            return _computed(name, writers.get(operator.read(index).name))
+    computed = computed_parameter(operator, writers)
+    if computed:
+        return computed
     if _EIGHT_BITS.issubset(types) or (operator.kind not in INTEGER and _EIGHT_BITS.intersection(types)):
         return f"no kernel for {' to '.join(types)}"
     if any(tensor.dynamic for tensor in data):
         return "dynamic shape"
     return _option(operator) or "not with these types, shapes and options"
-
-
-def _computed(name: str, writer: Operator | None) -> str:
-    """That something is not constant; not even where it is dequantized constants, if these have too few bits."""
-    if writer is not None and writer.kind == "DEQUANTIZE" and writer.read(0).constant:
-        return f"{name} dequantized from {writer.read(0).type} at run time"
-    return f"{name} computed at run time, not constant"
 
 
 def _option(operator: Operator) -> str:

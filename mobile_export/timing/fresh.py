@@ -1,39 +1,34 @@
 """A process of its own, in which a file is loaded and answers once; see `footprint`.
 
-    python -m mobile_export.timing.fresh FORMAT PATH FEEDS THREADS SECONDS
+    python -m mobile_export.timing.fresh FORMAT PATH FEEDS THREADS RESULT
 
-FEEDS is an .npz of what the file takes. The process ends itself after so many seconds. The last line that it prints is
-JSON: a `Cost`.
+FEEDS is an .npz of what the file takes; a `Cost` is written to RESULT, as JSON. The process ends itself as soon as its
+standard input does: whoever has started it is gone then.
 """
 
 import dataclasses
-import faulthandler
 import gc
 import json
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 
 from mobile_export.formats import FORMATS
+from mobile_export.formats.runtimes import RUNTIMES
 from mobile_export.samples import load_samples
 from mobile_export.session import import_tensorflow
 from mobile_export.timing.result import Cost
 from mobile_export.tools import import_tool
 
-MODULES = {
-    "LiteRT": ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated"),
-    "ONNX Runtime": ("onnxruntime",),
-    "TensorFlow": ("tensorflow",),
-}
-"""What an app has loaded before it loads a file, by `Format.runtime`."""
-
 
 def main(arguments: list[str]) -> None:
-    """Measure, and print what was found."""
-    name, path, fed, threads, seconds = arguments
-    faulthandler.dump_traceback_later(float(seconds), exit=True)  # whoever has started us may be gone
+    """Measure, and write what was found."""
+    name, path, fed, threads, result = arguments
+    threading.Thread(target=_end_with_input, daemon=True).start()
     cost = measure(name, Path(path), Path(fed), int(threads))
-    print(json.dumps(dataclasses.asdict(cost)))  # noqa: T201
+    Path(result).write_text(json.dumps(dataclasses.asdict(cost)))
 
 
 def measure(format_name: str, path: Path, fed: Path, threads: int) -> Cost:
@@ -41,7 +36,7 @@ def measure(format_name: str, path: Path, fed: Path, threads: int) -> Cost:
     form, values = FORMATS[format_name], load_samples(fed)
     if form.runtime == "TensorFlow":
         import_tensorflow()
-    for module in MODULES[form.runtime]:
+    for module in RUNTIMES[form.runtime].modules:
         import_tool(module)
     gc.collect()
     before, started = memory(), time.perf_counter()
@@ -49,6 +44,12 @@ def measure(format_name: str, path: Path, fed: Path, threads: int) -> Cost:
     runner(values)
     seconds, after = time.perf_counter() - started, memory()
     return Cost(seconds, *(now - then for now, then in zip(after, before, strict=True)))
+
+
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 1):  # not through sys.stdin, whose lock Python wants when it ends
+        pass
+    os._exit(1)
 
 
 def memory() -> tuple[int, int]:

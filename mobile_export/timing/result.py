@@ -21,6 +21,9 @@ class Timing(BaseModel):
 
     threads: int = Field(ge=1)
     median: float = Field(description="Seconds.")
+    interval: tuple[float, float] = Field(
+        description="Seconds: 95 % of the median, from the order of the rounds' times."
+    )
     p90: float = Field(description="Seconds: nine answers of ten are faster.")
     answers: int = Field(description="How many were timed.")
 
@@ -43,6 +46,19 @@ class Cost:
     seconds: float
     resident: int
     anonymous: int
+
+
+@dataclass(frozen=True)
+class Loads:
+    """What came of loading files in fresh processes.
+
+    Attributes:
+        footprints: by name.
+        failed: why a file has none, by name.
+    """
+
+    footprints: dict[str, Footprint] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

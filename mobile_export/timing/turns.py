@@ -6,6 +6,7 @@ rounds in which each has its turn, in another order each time: whatever slows th
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
 from pathlib import Path
 from statistics import median
 
@@ -31,11 +32,14 @@ SECONDS = 1.0
 LEAST, MOST = 11, 501
 """Rounds that are timed, however long or short they are."""
 PATIENCE = 120.0
-"""Seconds after which no other round begins, however few there were."""
+"""Seconds after which no other round begins, however few there were; those before the clock counts included."""
 IN_MEMORY = 4
 """Bytes of memory that a byte of a file may take: read, unpacked to float32, and packed for the kernels."""
 SHARE = 0.5
 """Of the machine's memory, what all files that are open at once may take."""
+
+_NORMAL_95 = 1.96
+"""Standard deviations of a normal distribution, to either side, that hold 95 % of it."""
 
 Answer = Callable[[], object]
 """Answers one batch."""
@@ -78,9 +82,21 @@ def time_by_turns(
     return Turns({name: found.timings[name] for name in files if name in found.timings}, found.untimed)
 
 
-def latency_ratio(runner: Runner, baseline: Runner, samples: Samples, recipes: Recipes) -> float:
-    """Median time of an answer of `runner` over that of `baseline`."""
-    times = by_turns({name: _answer(one, samples, recipes) for name, one in (("mine", runner), ("other", baseline))})
+def answer_once(file: File, samples: Path, recipes: Recipes, threads: int) -> None:
+    """Open a file and have it answer: whoever makes a worker abort does it here, and takes no others along.
+
+    Raises:
+        ConversionError, ModelError: it does not run.
+    """
+    _opened(file, load_samples(samples), recipes, threads)
+
+
+def latency_ratio(
+    runner: Runner, baseline: Runner, samples: Samples, recipes: Recipes, seconds: float = SECONDS
+) -> float:
+    """Median time of an answer of `runner` over that of `baseline`; about so many seconds are given to each."""
+    compared = {"mine": runner, "other": baseline}
+    times = by_turns({name: _answer(one, samples, recipes) for name, one in compared.items()}, seconds)
     ratio: float = median(times["mine"]) / median(times["other"])
     return ratio
 
@@ -97,13 +113,14 @@ def by_turns(
     times: dict[str, list[float]] = {name: [] for name in names}
     if not names:
         return times
+    deadline = clock() + PATIENCE
     for _ in range(WARM_UP):
-        for answer in answers.values():
-            answer()
-    began = clock()
-    rounds = 0
-    while (
-        rounds < MOST and (passed := clock() - began) < PATIENCE and (rounds < LEAST or passed < seconds * len(names))
+        if clock() < deadline:
+            for answer in answers.values():
+                answer()
+    began, rounds = clock(), 0
+    while rounds == 0 or (
+        rounds < MOST and (now := clock()) < deadline and (rounds < LEAST or now - began < seconds * len(names))
     ):
         for index in order.permutation(len(names)):
             times[names[index]].append(_turn(answers[names[index]], clock))
@@ -135,7 +152,19 @@ def _answer(runner: Runner, samples: Samples, recipes: Recipes) -> Answer:
 
 def _timing(times: Sequence[float], threads: int, pace: float) -> Timing:
     middle, late = (pace * float(np.quantile(times, share)) for share in (0.5, 0.9))
-    return Timing(threads=threads, median=middle, p90=late, answers=len(times))
+    low, high = median_interval(times)
+    return Timing(threads=threads, median=middle, interval=(pace * low, pace * high), p90=late, answers=len(times))
+
+
+def median_interval(times: Sequence[float]) -> tuple[float, float]:
+    """An interval that holds the true median in 95 of 100 cases, however times are distributed.
+
+    Each time is below the median or not, as a coin falls; so the order statistics that many away from the middle
+    bound it. Fewer than six times cannot say that much: then it is all that was seen.
+    """
+    ordered = sorted(times)
+    below = max(0, int(len(ordered) / 2 - _NORMAL_95 * sqrt(len(ordered)) / 2) - 1)
+    return ordered[below], ordered[-1 - below]
 
 
 def _groups(needed: Mapping[str, float], room: float) -> list[list[str]]:

@@ -1,17 +1,19 @@
 """Rewrites of a Graph, one a file, and the runner that proves each of them after it ran."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from mobile_export import machine
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.graphs.graph import Graph
 from mobile_export.graphs.ops import RANDOM
 from mobile_export.graphs.tensors import Array
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples
-from mobile_export.session import PROBE_SECONDS, Session
+from mobile_export.session import PROBE_SECONDS, Session, import_tensorflow
 from mobile_export.transforms.drop_control_edges import drop_control_edges
 from mobile_export.transforms.drop_unread_results import drop_unread_results
 from mobile_export.transforms.fold_affine import fold_affine
@@ -82,7 +84,9 @@ class Applied:
 
 
 def apply(graph: Graph, steps: Sequence[tuple[str, Transform]], probe: Samples | None) -> tuple[Graph, list[Applied]]:
-    """Run `steps` on `graph`; after each, hold the result to its promise.
+    """Run `steps` on `graph`, and hold the result of each to its promise.
+
+    The graphs between them answer to the probe in threads, as many as this process has, while the steps go on.
 
     Args:
         graph: well-formed.
@@ -90,25 +94,51 @@ def apply(graph: Graph, steps: Sequence[tuple[str, Transform]], probe: Samples |
         probe: samples to run before and after; None checks the structure alone.
 
     Raises:
-        ConversionError: a transform broke the graph, its inputs or outputs, or moved an output too far.
+        ConversionError: a transform broke the graph, its inputs or outputs, or moved an output too far; the first that
+            did, whatever others do to its graph.
     """
-    log = []
-    answers = _answers(graph, probe)
-    for name, transform in steps:
-        before, graph = graph, transform.rewrite(graph)
-        _check_structure(name, before, graph)
-        difference: float | None = 0.0
-        if not graph.same_as(before):
-            new_answers = _answers(graph, probe, step=name)
-            difference = _difference(answers, new_answers)
-            answers = new_answers
-        if difference is not None and not difference <= transform.tolerance:
-            raise ConversionError(
-                f"transform {name!r} moved the outputs by {difference:.3g} of their magnitude, more than the "
-                f"{transform.tolerance:.3g} it promises: leave it out of [transforms] passes, and report it"
-            )
-        log.append(Applied(name, len(before.nodes), len(graph.nodes), difference))
+    if probe is not None:
+        import_tensorflow()  # which is not for threads
+    with ThreadPoolExecutor(machine.threads()) as pool:
+        answers = pool.submit(_answers, graph, probe)
+        applied: list[_Step] = []
+        try:
+            try:
+                for name, transform in steps:
+                    before, graph = graph, transform.rewrite(graph)
+                    _check_structure(name, before, graph)
+                    old = answers
+                    answers = old if graph.same_as(before) else pool.submit(_answers, graph, probe, name)
+                    counts = len(before.nodes), len(graph.nodes)
+                    applied.append(_Step(name, transform.tolerance, counts, old, answers))
+            finally:
+                log = [step.proved() for step in applied]
+            answers.result()  # a graph that does not run is refused, steps or none
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     return graph, log
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A transform that has run: its node counts before and after, and answers that may be still to come."""
+
+    name: str
+    tolerance: float
+    counts: tuple[int, int]
+    before: "Future[Samples | None]"
+    after: "Future[Samples | None]"
+
+    def proved(self) -> Applied:
+        """What it did; raises ConversionError where that is not what it promises."""
+        before, after = self.before.result(), self.after.result()
+        difference = 0.0 if self.after is self.before else _difference(before, after)
+        if difference is not None and not difference <= self.tolerance:
+            raise ConversionError(
+                f"transform {self.name!r} moved the outputs by {difference:.3g} of their magnitude, more than the "
+                f"{self.tolerance:.3g} it promises: leave it out of [transforms] passes, and report it"
+            )
+        return Applied(self.name, *self.counts, difference)
 
 
 def named(names: Sequence[str]) -> list[tuple[str, Transform]]:

@@ -1,8 +1,10 @@
 """The exponent that is fitted, and what is made of one format's runs."""
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.growth import NOTHING, Growth, Refused, exponent
+from benchmarks.growth import NOTHING, Growth, Refused, exponent, folder_at
 from benchmarks.harness import Run
 
 SIZES = (10.0, 100.0, 1000.0)
@@ -45,3 +47,9 @@ def test_one_format() -> None:
 def test_a_single_size_has_no_exponent() -> None:
     rows = Growth("ort_float32", {NOTHING: [run(5, 1e8)], 10.0: [run(9, 2e8)]}, {}, {}).rows
     assert [row.what for row in rows] == ["1 MB: time", "1 MB: memory", "10 MB: time", "10 MB: memory"]
+
+
+def test_a_folder_to_work_in_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert folder_at(str(folder)).is_dir()
+    assert folder_at(str(folder)) == folder  # and is taken where it is there

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from benchmarks.harness import PYTHON, CommandFailed, Run, alternate, measure
+from benchmarks.harness import PYTHON, CommandFailed, Run, alternate, measure, peaks_and_times
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the proportional set size is Linux's")
 MB = 1 << 20
@@ -98,3 +98,25 @@ def test_turns_alternate(capsys):
     assert order == ["ours", "peer", "peer", "ours", "ours", "peer"]
     assert [run.seconds for run in found["ours"]] == [1, 4, 5]
     assert [run.seconds for run in found["peer"]] == [2, 3, 6]
+
+
+def test_memory_that_is_not_asked_for_is_not_sampled():
+    assert measure(python("print()"), memory=False).peak_bytes == 0
+
+
+def test_the_runs_for_times_are_not_sampled_and_not_the_first(capsys):
+    told = []
+
+    def take(memory: bool) -> Run:
+        told.append(memory)
+        return Run(len(told), 0, 7 * memory, "", "")
+
+    peaks, times = peaks_and_times({"ours": take}, 2)
+    assert told == [True, False, False]
+    assert [run.peak_bytes for run in peaks["ours"]] == [7]
+    assert [run.seconds for run in times["ours"]] == [2, 3]
+
+
+def test_a_quick_look_has_times_of_the_run_that_was_sampled(capsys):
+    peaks, times = peaks_and_times({"ours": lambda memory: Run(1, 0, 7 * memory, "", "")}, 0)
+    assert times == peaks

@@ -22,13 +22,19 @@ def drop(value: float, half: float = 0.0, limit: float | None = None) -> CheckEn
     return check("accuracy_drop", value, limit, half, unit="share")
 
 
+def timing(median: float, threads: int = 1, p90: float | None = None) -> Timing:
+    """Seconds."""
+    interval = (0.98 * median, 1.02 * median)
+    return Timing(threads=threads, median=median, interval=interval, p90=p90 or 1.5 * median, answers=100)
+
+
 def candidate(
     name: str, zipped: int = 900, micros: float | None = None, checks: tuple[CheckEntry, ...] = (), **more: Any
 ) -> Candidate:
     """One with a file; `micros` of latency in one thread."""
     entry = artifact(name, zipped_bytes=zipped, checks=checks, **more.pop("file", {}))
     if micros is not None:
-        more["timings"] = (Timing(threads=1, median=micros / 1e6, p90=micros / 1e6 * 1.5, answers=100),)
+        more["timings"] = (timing(micros / 1e6),)
         more["footprint"] = Footprint(first_answer=0.002, resident=3_000_000, anonymous=200_000, processes=3)
     given = {"format": entry.format, "precision": entry.precision, "interface": "float32", "in_target": True, **more}
     return Candidate(name=name, entry=entry, **given)

@@ -23,13 +23,14 @@ def test_every_row_has_the_columns_of_the_head() -> None:
     assert r"needs \| a pipe and a line" in text
     assert "| ★ | ok | **a** |" in text
     assert "|  | **missed** | **b** |" in text
-    assert "**20.00 ± 1.00 %**" in text
+    assert r"**20.00 % \[19.00, 21.00\]**" in text
 
 
 def test_nothing_that_a_file_says_is_obeyed() -> None:
     """As an independent reader of Markdown has it: one cell, with the text and nothing else."""
     evil = (
-        "<script>alert(1)</script> [x](http://e.vil) ![i](y) @team #1 `code` **b** _c_ a|b \x1b[31m\r\n# head &lt; \\"
+        "<script>alert(1)</script> [x](http://e.vil) ![i](y) @team #1 `code` **b** _c_ a|b \x1b[31m\r\n# head &lt; \\ "
+        "www.evil.com (WWW.e.vil ftp://e.vil"
     )
     page = MarkdownIt("commonmark").enable("table").render(f"| head |\n| --- |\n| {escaped(evil)} |")
     tags = set(re.findall(r"<(/?\w+)", page))
@@ -37,6 +38,7 @@ def test_nothing_that_a_file_says_is_obeyed() -> None:
     (cell,) = re.findall("<td>(.*)</td>", page)
     assert html.unescape(cell).replace("\u200b", "") == " ".join(evil.replace("\x1b", " ").split())
     assert "@team" not in cell and "#1" not in cell  # nobody is called, no issue is linked
+    assert "www." not in cell.lower() and "://" not in cell  # what GitHub makes links of
 
 
 def test_changes_since_a_baseline() -> None:
@@ -46,6 +48,13 @@ def test_changes_since_a_baseline() -> None:
     assert r"| a\_b | bytes | 1 kB | 2 kB | **worse** |" in text
     assert "Nothing changed." in markdown(comparison(candidate("a"), baseline="old/manifest.json"))
     assert "Since" not in markdown(comparison(candidate("a")))
+
+
+def test_what_could_not_be_looked_at_is_said() -> None:
+    text = markdown(comparison(candidate("a", unseen=("not timed: no runtime", "layers not compared: too large"))))
+    assert "### Not all is known" in text
+    assert r"| a | not timed\: no runtime |" in text
+    assert r"| a | layers not compared\: too large |" in text
 
 
 def test_without_evaluation_data() -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from mobile_export.compare.pareto import LATENCY_NOISE, SQNR_NOISE, beats, mark_pareto
-from tests.compare.samples import candidate, check, drop, refused
+from tests.compare.samples import candidate, check, drop, refused, timing
 
 
 def best(*candidates) -> list[str]:
@@ -30,44 +30,47 @@ def test_equal_files_do_not_beat_each_other() -> None:
     assert best(candidate("one", 500, 10), candidate("other", 500, 10)) == ["one", "other"]
 
 
-@pytest.mark.parametrize(("faster", "expected"), [(0.5, ["small"]), (1.5, ["small", "fast"])])
-def test_latencies_within_noise_tie(faster: float, expected: list[str]) -> None:
-    micros = 100 * (1 - faster * LATENCY_NOISE)
-    assert best(candidate("small", 500, 100), candidate("fast", 900, micros)) == expected
+def test_no_chain_of_ties_loses_a_file_that_nothing_left_beats() -> None:
+    chain = [
+        candidate(n, z, 10, (drop(d, 0.01),)) for n, z, d in (("a", 500, 0.03), ("b", 600, 0.02), ("c", 700, 0.01))
+    ]
+    assert best(*chain) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("faster", "beaten"), [(0.5, False), (1.5, True)])
+def test_latencies_within_noise_tie(faster: float, beaten: bool) -> None:
+    fast, slow = candidate("fast", 500, 100 * (1 - faster * LATENCY_NOISE)), candidate("slow", 500, 100)
+    assert beats(fast, slow) == beaten
+    assert not beats(slow, fast)
+
+
+def test_latencies_tie_where_the_intervals_of_their_medians_overlap() -> None:
+    fast, slow = (
+        candidate(name, 500, timings=(timing(median).model_copy(update={"interval": interval}),))
+        for name, median, interval in (("fast", 0.8, (0.7, 0.95)), ("slow", 1.0, (0.9, 1.1)))
+    )
+    assert not beats(fast, slow)
+
+
+@pytest.mark.parametrize(("half", "beaten"), [(0.0, True), (0.005, True), (0.008, False), (math.nan, False)])
+def test_scores_whose_intervals_allow_the_difference_tie(half: float, beaten: bool) -> None:
+    exact, lossy = (candidate("a", checks=(drop(d, half),)) for d in (0.0, 0.01))
+    assert beats(exact, lossy) == beaten
+    assert not beats(lossy, exact)
+
+
+def test_of_an_interval_the_half_that_faces_the_other_file_counts() -> None:
+    exact = candidate("exact", checks=(drop(0.0).model_copy(update={"interval": (-0.05, 0.001)}),))
+    lossy = candidate("lossy", checks=(drop(0.01).model_copy(update={"interval": (0.009, 0.06)}),))
+    assert beats(exact, lossy)
 
 
 @pytest.mark.parametrize(
-    ("half", "expected"),
-    [
-        (0.0, ["small", "exact"]),  # one sample in a hundred, without noise
-        (0.005, ["small", "exact"]),
-        (0.008, ["small"]),  # 0.01 is less than the root of 2 * 0.008²
-        (math.nan, ["small"]),
-    ],
+    ("more", "beaten"), [(30 + SQNR_NOISE / 2, False), (30 + SQNR_NOISE * 2, True), (math.inf, True), (math.nan, False)]
 )
-def test_scores_whose_intervals_allow_the_difference_tie(half: float, expected: list[str]) -> None:
-    small, exact = (
-        candidate("small", 500, checks=(drop(0.01, half),)),
-        candidate("exact", 900, checks=(drop(0.0, half),)),
-    )
-    assert best(small, exact) == expected
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        (30.0 + SQNR_NOISE / 2, ["small"]),
-        (30.0 + SQNR_NOISE * 2, ["small", "exact"]),
-        (math.inf, ["small", "exact"]),
-        (math.nan, ["small"]),
-    ],
-)
-def test_without_evaluation_data_sqnr_counts(more: float, expected: list[str]) -> None:
-    small, exact = (
-        candidate("small", 500, checks=(check("sqnr", 30.0, unit="dB"),)),
-        candidate("exact", 900, checks=(check("sqnr", more, unit="dB"),)),
-    )
-    assert best(small, exact) == expected
+def test_without_evaluation_data_sqnr_counts(more: float, beaten: bool) -> None:
+    exact, lossy = (candidate("a", checks=(check("sqnr", value, unit="dB"),)) for value in (more, 30.0))
+    assert beats(exact, lossy) == beaten
 
 
 def test_above_enough_decibels_all_are_exact() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mobile_export.compare.page import render
 from mobile_export.compare.result import GraphSummary, Node
-from tests.compare.page.example import CHANGES, GRAPHS, comparison
+from tests.compare.page.example import CHANGES, GRAPHS, candidate, check, checks, comparison
 from tests.toolchains import toolchain
 
 pytestmark = pytest.mark.e2e
@@ -192,6 +192,15 @@ def test_plots_have_exactly_the_points(opened: Browser) -> None:
     assert filled == {"digits_int8": 1, "digits_smallest": 1, "onnx_float32": 1, "digits_float32": 0}
     assert x["digits_smallest"] < x["digits_int8"] < x["onnx_float32"] < x["digits_float32"]
     assert y["digits_smallest"] > y["digits_int8"] > y["onnx_float32"] == y["digits_float32"]
+
+
+def test_numbers_that_are_none_stop_no_plot(open_page, tmp_path: Path) -> None:
+    nowhere = check("accuracy", 0.9, interval=(float("nan"), float("inf")))
+    known = candidate("known", "int8", 9000, checks(0.9, 20.0), (1e-3,))
+    path = tmp_path / "nan.html"
+    path.write_text(render(comparison(candidate("nan", "int8", 4000, (nowhere,), (1e-3,)), known)), encoding="utf-8")
+    browser = open_page(path)
+    assert {figure: browser.symbols(figure) for figure in ("size", "latency")} == {"size": 2, "latency": 2}
 
 
 def test_points_are_named_for_eyes_and_for_screen_readers(opened: Browser) -> None:

@@ -8,7 +8,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from mobile_export.formats.format import Request
 from mobile_export.formats.tflite import TFLite
-from mobile_export.lint.delegate import Sight
+from mobile_export.lint.delegate import Coverage
 from tests.formats.tf_graphs import Build, make_graph, mobile_net, samples_for, weights
 
 LEFT = dict[str, tuple[str, str]]
@@ -60,8 +60,8 @@ def five_dimensions(tf: Any) -> tuple[list[Any], list[Any]]:
     return [x], [tf.transpose(x + 1.0, [0, 2, 1, 4, 3])]
 
 
-def left(sight: Sight) -> LEFT:
-    return {finding.node: (finding.operator, finding.why) for finding in sight.findings}
+def left(coverage: Coverage) -> LEFT:
+    return {finding.node: (finding.operator, finding.why) for finding in coverage.findings}
 
 
 def onnx_file(

@@ -129,31 +129,31 @@ def test_operators_without_what_they_need_are_left_and_nothing_breaks() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_it_takes_all_of_a_sound_file(tmp_path: Path, precision: str) -> None:
-    sight = GPU().survey(tflite(tmp_path, models.convolutions, precision=precision))
-    assert (sight.findings, sight.note) == ((), "")
+    coverage = GPU().survey(tflite(tmp_path, models.convolutions, precision=precision))
+    assert (coverage.findings, coverage.note) == ((), "")
 
 
 def test_integers_gain_nothing(tmp_path: Path) -> None:
-    sight = GPU().survey(tflite(tmp_path, models.convolutions, precision="int8"))
-    assert sight.findings == ()
-    assert "int8 is no faster than float16" in sight.note
+    coverage = GPU().survey(tflite(tmp_path, models.convolutions, precision="int8"))
+    assert coverage.findings == ()
+    assert "int8 is no faster than float16" in coverage.note
 
 
 def test_four_bits_of_weights(tmp_path: Path) -> None:
-    sight = GPU().survey(tflite(tmp_path, models.convolutions, precision="weight_int4"))
-    assert (sight.findings, sight.note) == ((), "only newer versions of it read constants of 4 bits")
+    coverage = GPU().survey(tflite(tmp_path, models.convolutions, precision="weight_int4"))
+    assert (coverage.findings, coverage.note) == ((), "only newer versions of it read constants of 4 bits")
 
 
 def test_files_that_are_left_in_part(tmp_path: Path) -> None:
-    sight = GPU().survey(tflite(tmp_path, models.five_dimensions))
-    assert {reason for _, reason in left(sight).values()} == {"more than 4 dimensions"}
-    assert "only the largest piece" in sight.note
+    coverage = GPU().survey(tflite(tmp_path, models.five_dimensions))
+    assert {reason for _, reason in left(coverage).values()} == {"more than 4 dimensions"}
+    assert "only the largest piece" in coverage.note
 
 
 def test_sizes_that_show_only_as_the_file_runs(tmp_path: Path) -> None:
-    sight = GPU().survey(tflite(tmp_path, models.computed_shape, "ab"))
-    assert list(left(sight).values()) == [("RESHAPE", "2 inputs computed at run time, not 1")]
-    assert "refuses files with tensors whose size shows only while they run" in sight.note
+    coverage = GPU().survey(tflite(tmp_path, models.computed_shape, "ab"))
+    assert list(left(coverage).values()) == [("RESHAPE", "2 inputs computed at run time, not 1")]
+    assert "refuses files with tensors whose size shows only while they run" in coverage.note
 
 
 def test_tensorflows_analyzer_still_calls_everything_compatible(tmp_path: Path) -> None:

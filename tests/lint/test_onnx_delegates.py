@@ -20,25 +20,25 @@ DELEGATES: dict[str, Delegate] = {
 
 @pytest.mark.parametrize("name", DELEGATES)
 def test_all_of_a_sound_file_is_taken(name: str, tmp_path: Path) -> None:
-    sight = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Relu", "Sigmoid"), IMAGE))
-    assert (sight.findings, sight.operators, sight.partitions) == ((), 3, 1)
-    assert sight.note.startswith("worth it, says the checker; options are not looked at")
-    assert "Conv" in sight.note
+    coverage = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Relu", "Sigmoid"), IMAGE))
+    assert (coverage.findings, coverage.operators, coverage.partitions) == ((), 3, 1)
+    assert coverage.note.startswith("worth it, says the checker; options are not looked at")
+    assert "Conv" in coverage.note
 
 
 @pytest.mark.parametrize("name", DELEGATES)
 def test_operators_that_it_has_not(name: str, tmp_path: Path) -> None:
-    sight = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Acos", "Relu"), IMAGE))
-    assert left(sight) == {"acos": ("Acos", "unsupported operator")}
-    assert (sight.operators, sight.partitions) == (3, 2)
+    coverage = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Acos", "Relu"), IMAGE))
+    assert left(coverage) == {"acos": ("Acos", "unsupported operator")}
+    assert (coverage.operators, coverage.partitions) == (3, 2)
 
 
 @pytest.mark.parametrize("name", DELEGATES)
 def test_dynamic_shapes(name: str, tmp_path: Path) -> None:
-    sight = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Relu"), ANY_BATCH))
-    assert {why for _, why in left(sight).values()} == {"dynamic shape"}
-    assert "with fixed input sizes it would leave none" in sight.note
-    assert "the CPU is likely faster, says the checker" in sight.note
+    coverage = DELEGATES[name].survey(onnx_file(tmp_path, nodes("Conv", "Relu"), ANY_BATCH))
+    assert {why for _, why in left(coverage).values()} == {"dynamic shape"}
+    assert "with fixed input sizes it would leave none" in coverage.note
+    assert "the CPU is likely faster, says the checker" in coverage.note
 
 
 def test_core_ml_has_five_dimensions(tmp_path: Path) -> None:

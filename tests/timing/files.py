@@ -23,7 +23,8 @@ output y = y:0
 def product(folder: Path, form: str, size: int) -> File:
     """A file with `size` × `size` weights in float32."""
     path = folder / f"{form}_{size}{FORMATS[form].suffix}"
-    FORMATS[form].write(parse(GRAPH.format(size=size)), [Request("product", path)], None)
+    if not path.exists():
+        FORMATS[form].write(parse(GRAPH.format(size=size)), [Request("product", path)], None)
     return File(form, path)
 
 

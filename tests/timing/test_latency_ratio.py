@@ -32,16 +32,18 @@ class Sleeper:
 
 
 def test_who_sleeps_twice_as_long_takes_about_twice_as_long() -> None:
-    assert latency_ratio(Sleeper(0.02), Sleeper(0.01), SAMPLES, {}) == pytest.approx(2, rel=0.25)
-    assert latency_ratio(Sleeper(0.01), Sleeper(0.02), SAMPLES, {}) == pytest.approx(0.5, rel=0.25)
+    assert latency_ratio(Sleeper(0.006), Sleeper(0.003), SAMPLES, {}, seconds=0.1) == pytest.approx(2, rel=0.35)
+    assert latency_ratio(Sleeper(0.003), Sleeper(0.006), SAMPLES, {}, seconds=0.1) == pytest.approx(0.5, rel=0.35)
 
 
 def test_the_first_answers_do_not_count() -> None:
-    assert latency_ratio(Sleeper(0.01, first=0.05), Sleeper(0.01), SAMPLES, {}) == pytest.approx(1, rel=0.25)
+    assert latency_ratio(Sleeper(0.003, first=0.03), Sleeper(0.003), SAMPLES, {}, seconds=0.1) == pytest.approx(
+        1, rel=0.35
+    )
 
 
 @pytest.mark.parametrize(("shape", "fed"), [((-1, 3), (1, 3)), ((1, 3), (1, 3)), ((4, 3), (4, 3))])
 def test_it_is_one_batch_as_the_file_takes_it(shape: tuple[int, ...], fed: tuple[int, ...]) -> None:
     quantized = Sleeper(0.0, inputs=(Edge("x", "int8", shape, 0.5, 0),))
-    latency_ratio(quantized, Sleeper(0.0), SAMPLES, {})
+    latency_ratio(quantized, Sleeper(0.0), SAMPLES, {}, seconds=0.1)
     assert set(quantized.shapes) == {fed}

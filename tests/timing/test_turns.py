@@ -15,7 +15,7 @@ from mobile_export.samples import save_samples
 from mobile_export.target import Preprocessing
 from mobile_export.timing import File, Turns, time_by_turns, turns
 from mobile_export.timing.feeds import feeds
-from mobile_export.timing.turns import LEAST, MOST, PATIENCE, WARM_UP, by_turns
+from mobile_export.timing.turns import LEAST, MOST, PATIENCE, WARM_UP, by_turns, median_interval
 from tests.formats.tf_graphs import make_graph
 from tests.timing.files import product, samples_of
 
@@ -75,17 +75,32 @@ def test_a_file_that_answers_fast_has_the_machine_to_itself_before_it_is_timed()
 
 @pytest.mark.parametrize(
     ("seconds", "all_turns", "rounds"),
-    [(0.01, 1, 50), (0.01, 10, 500), (0.01, 100, MOST), (1, 1, LEAST), (PATIENCE / 4, 1, 2)],
+    [(0.01, 1, 50), (0.01, 10, 500), (0.01, 100, MOST), (1, 1, LEAST), (PATIENCE / 8, 1, 3), (2 * PATIENCE, 1, 1)],
 )
 def test_rounds_are_bounded_in_number_and_in_time(seconds: float, all_turns: float, rounds: int) -> None:
     machine = Machine()
     found = by_turns({"a": machine.answer("a", seconds)}, all_turns, machine.clock)  # two answers a turn
     assert len(found["a"]) == pytest.approx(rounds, abs=1)
+    assert machine.now <= PATIENCE + 3 * seconds, "what warms up is bounded, too"
+
+
+def test_the_interval_holds_the_median_in_95_of_100_cases() -> None:
+    drawn = np.random.default_rng(0).exponential(1.0, (1000, 41))
+    held = [low <= np.log(2) <= high for low, high in map(median_interval, drawn.tolist())]
+    assert 0.94 < np.mean(held) < 0.985
+    width = [high - low for low, high in map(median_interval, drawn.tolist())]
+    longer = np.random.default_rng(1).exponential(1.0, (100, 400)).tolist()
+    assert np.mean([high - low for low, high in map(median_interval, longer)]) < 0.5 * np.mean(width)
+
+
+def test_few_times_tell_no_more_than_their_range() -> None:
+    assert median_interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
+    assert median_interval([1.0]) == (1.0, 1.0)
 
 
 def timed(files: dict[str, File], samples: Path, threads: int = 1, room: float | None = None) -> Turns:
     """In a worker, as it is meant to be."""
-    task = workers.Task("time", time_by_turns, (files, samples, {}, threads, room))
+    task = workers.Task("time", time_by_turns, (files, samples, {}, threads, room, 0.05))
     found: Turns = workers.run([task], jobs=1)[0]
     return found
 
@@ -97,6 +112,7 @@ def test_every_format_is_timed_beside_all_others(tmp_path: Path) -> None:
     assert list(found.timings) == list(FORMATS)
     assert {timing.threads for timing in found.timings.values()} == {2}
     assert all(0 < timing.median <= timing.p90 for timing in found.timings.values())
+    assert all(low <= t.median <= high for t in found.timings.values() for low, high in [t.interval])
     assert len({timing.answers for timing in found.timings.values()}) == 1
 
 
@@ -109,7 +125,7 @@ def test_what_has_more_to_compute_takes_longer(tmp_path: Path, form: str) -> Non
         runner = FORMATS[form].open(file.path, threads=1)
         fed = {"x": samples["x" if name == "small" else "large"]}
         found[name] = lambda runner=runner, fed=fed: runner(fed)
-    times = by_turns(found, seconds=0.3)
+    times = by_turns(found, seconds=0.05)
     assert median(times["large"]) > 2 * median(times["small"])
 
 
@@ -182,7 +198,8 @@ def test_a_file_is_fed_what_it_takes_itself() -> None:
 
 def threads_of_tensorflow(file: File, threads: int) -> int:
     """How many threads it has started to run kernels, as Linux lists them."""
-    FORMATS[file.format].open(file.path, threads=threads)({"x": np.ones((1, SIZE), np.float32)})
+    runner = FORMATS[file.format].open(file.path, threads=threads)
+    runner({"x": np.ones((1, SIZE), np.float32)})  # its threads end with it
     return [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")].count("tf_Compute")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_export.errors import ConversionError
+from mobile_export.errors import ConversionError, ModelError
 from mobile_export.graphs.graph import Graph
 from mobile_export.graphs.text import render
 from mobile_export.transforms import TRANSFORMS, Transform, apply, relative_difference
@@ -93,6 +93,33 @@ def test_runner_catches_a_transform_that_breaks_its_promise(change, message: str
     with pytest.raises(ConversionError, match=message) as caught:
         apply(graph, [("culprit", broken(change))], probe)
     assert "culprit" in str(caught.value)
+
+
+@pytest.mark.parametrize("after", [dangle, drop_output, unknown_op])
+def test_runner_tells_what_broke_first_whatever_comes_after(after) -> None:
+    probe = {"x": np.full([3, 2], 7, np.float32)}
+    steps = [("culprit", broken(rename_op)), ("innocent", TRANSFORMS["sort"]), ("second", broken(after))]
+    with pytest.raises(ConversionError, match="'culprit' moved the outputs by"):
+        apply(parse(SOUND), steps, probe)
+
+
+def test_runner_refuses_a_graph_that_does_not_run_even_without_steps() -> None:
+    graph = parse(SOUND)
+    unknown_op(graph)
+    with pytest.raises(ModelError, match="NoSuchOperator"):
+        apply(graph, [], {"x": np.full([3, 2], 7, np.float32)})
+    assert apply(graph, [], None) == (graph, [])
+
+
+def test_runner_answers_the_same_in_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [(name, TRANSFORMS[name]) for name in TRANSFORMS]
+    probe = {"x": np.full([3, 2], 7, np.float32)}
+    found = []
+    for threads in (1, 4):
+        monkeypatch.setattr("mobile_export.machine.threads", lambda threads=threads: threads)
+        graph, log = apply(parse(SOUND), steps, probe)
+        found.append((graph.to_graph_def(), log))
+    assert found[0] == found[1]
 
 
 def test_runner_lets_a_lossy_transform_move_outputs_within_its_bound_only() -> None:

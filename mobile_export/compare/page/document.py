@@ -8,15 +8,17 @@ import base64
 import hashlib
 import json
 from importlib.resources import files
+from math import isfinite
+from typing import Any
 
-from mobile_export.compare.cells import kind, reference_line, refused, rows
-from mobile_export.compare.page.columns import columns, missed_limits
+from mobile_export.compare.cells import kind, measuring, reference_line, refused, rows, unseen
+from mobile_export.compare.columns import columns
 from mobile_export.compare.page.delegates import delegates
 from mobile_export.compare.page.figures import figures
 from mobile_export.compare.page.graphs import links, operator_counts
 from mobile_export.compare.page.library import plotting_library
 from mobile_export.compare.page.schemes import called, chosen, describe_scheme, verdict
-from mobile_export.compare.page.verdict import picks, sentence
+from mobile_export.compare.page.verdict import missed_limits, picks, sentence
 from mobile_export.compare.result import Comparison
 from mobile_export.report.terminal import format_bytes, format_value
 
@@ -38,6 +40,7 @@ def render(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     environment.filters["bytes"] = format_bytes
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # browsers read no other JSON
     style, program, library = _template("page.css"), _template("page.js"), plotting_library()
     drawn = {figure.id: figure for figure in figures(comparison)}
     return environment.get_template("page.html.j2").render(
@@ -51,10 +54,12 @@ def render(comparison: Comparison) -> str:
         candidates=[*rows(comparison), *refused(comparison)],
         kind=kind,
         reference=reference_line(comparison),
+        measuring=list(measuring(comparison)),
+        unseen=unseen(comparison),
         columns=columns(comparison),
         missed_limits=missed_limits,
         figures=drawn,
-        specs={name: [variant.spec for variant in figure.variants] for name, figure in drawn.items()},
+        specs={name: [_finite(variant.spec) for variant in figure.variants] for name, figure in drawn.items()},
         delegates=delegates(comparison),
         operators=operator_counts(comparison.graphs),
         links=links,
@@ -63,8 +68,17 @@ def render(comparison: Comparison) -> str:
         describe_scheme=describe_scheme,
         verdict=verdict,
         format_value=format_value,
-        manifest=json.dumps(comparison.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        manifest=json.dumps(comparison.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False),
     )
+
+
+def _finite(data: Any) -> Any:
+    """The same without numbers that JSON does not have; what has none is not drawn."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
 
 
 def _template(name: str) -> str:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from mobile_export.compare.cells import format_seconds
-from mobile_export.compare.pareto import latency, quality
+from mobile_export.compare.columns import format_seconds
+from mobile_export.compare.pareto import latency
 from mobile_export.compare.pick import choose
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
-from mobile_export.report.terminal import format_bytes, format_value
+from mobile_export.report.terminal import format_bytes, format_limit, format_value
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,21 @@ def sentence(comparison: Comparison) -> str:
     return ", ".join(parts) + "."
 
 
+def missed_limits(candidate: Candidate) -> list[str]:
+    """Each limit that does not hold, in words."""
+    checks = candidate.entry.checks if candidate.entry else ()
+    return [_missed(check) for check in checks if not check.passed]
+
+
 def picks(comparison: Comparison) -> list[Pick]:
-    """The smallest, fastest and most accurate of the files that passed, as far as that was measured."""
+    """The smallest, fastest and most accurate of the Pareto set, as far as that was measured."""
     front = [candidate for candidate in comparison.candidates if candidate.pareto]
     if not front:
         return []
     found = [_smallest(choose(comparison, "size"))]
     if any(latency(candidate) is not None for candidate in front):
         found.append(_fastest(choose(comparison, "latency")))
-    return [*found, *_most_accurate(choose(comparison, "accuracy"), comparison)]
+    return [*found, *_most_accurate(choose(comparison, "accuracy"))]
 
 
 def _smallest(best: Candidate) -> Pick:
@@ -60,18 +66,15 @@ def _fastest(best: Candidate) -> Pick:
     return Pick("fastest", best.name, format_seconds(latency(best) or 0), "median, 1 thread, on this computer")
 
 
-def _most_accurate(best: Candidate, comparison: Comparison) -> list[Pick]:
+def _most_accurate(best: Candidate) -> list[Pick]:
     """By its score, or by closeness to the reference where there is none; nothing where neither is known."""
-    check = _score(best)
-    if check is None:
-        return []
-    highest = max((candidate for candidate in comparison.candidates if candidate.passed), key=quality)
-    detail, top = check.note, _score(highest)
-    if top is not None and quality(highest) > quality(best):
-        detail += f"{'; ' if detail else ''}{format_value(top.value, top.unit)}, the best of all, is within noise, "
-        detail += "and this file is smaller"
-    return [Pick("most accurate", best.name, format_value(check.value, check.unit), detail)]
+    check = best.check("accuracy") or best.check("sqnr")
+    return (
+        [] if check is None else [Pick("most accurate", best.name, format_value(check.value, check.unit), check.note)]
+    )
 
 
-def _score(candidate: Candidate) -> CheckEntry | None:
-    return candidate.check("accuracy") or candidate.check("sqnr")
+def _missed(check: CheckEntry) -> str:
+    name, value = check.name.replace("_", " "), format_value(check.value, check.unit)
+    asked = "" if check.limit is None else f", asked for {format_limit(check)}"
+    return f"{name} is {value}{asked}" + (f" ({check.note})" if check.note else "")

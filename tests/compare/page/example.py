@@ -6,7 +6,8 @@ from mobile_export.compare.pareto import mark_pareto
 from mobile_export.compare.result import Candidate, Change, Comparison, Computer, GraphSummary, Layer, Node
 from mobile_export.lint.survey import Finding, Survey
 from mobile_export.published.manifest import CheckEntry, ReadingEntry, SchemeEntry, SearchEntry, TrialEntry
-from mobile_export.timing.result import Footprint, Timing
+from mobile_export.timing.result import Footprint
+from tests.compare.samples import timing
 from tests.published_folder import artifact, manifest
 
 
@@ -68,7 +69,7 @@ def candidate(
         entry: more of its entry in the manifest.
     """
     given = {"format": "tflite", "interface": "float32", "in_target": True, **more}
-    timings = tuple(Timing(threads=i, median=m, p90=1.5 * m, answers=100) for i, m in enumerate(medians, start=1))
+    timings = tuple(timing(median, threads) for threads, median in enumerate(medians, start=1))
     found = artifact(
         name,
         format=given["format"],
@@ -139,7 +140,13 @@ CANDIDATES = (
         entry={"search": SEARCH, "scheme": MIXED, "precision": "weight_int4"},
     ),
     candidate(
-        "onnx_float32", "float32", 60_000, checks(0.99, 138.0), format="onnx", in_target=False, untimed="no runtime"
+        "onnx_float32",
+        "float32",
+        60_000,
+        checks(0.99, 138.0),
+        format="onnx",
+        in_target=False,
+        unseen=("not timed: no runtime",),
     ),
     refused("onnx_float16", "the converter has no kernel for Resize"),
 )

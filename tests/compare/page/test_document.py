@@ -10,6 +10,7 @@ import pytest
 
 from mobile_export.compare.page import render
 from mobile_export.compare.page.library import plotting_library
+from mobile_export.compare.pick import choose
 from mobile_export.compare.result import Comparison, GraphSummary, Node
 from mobile_export.errors import MissingToolError
 from mobile_export.published.manifest import CheckEntry
@@ -88,7 +89,7 @@ def test_the_verdict_is_said_first(page: Page) -> None:
 def test_a_missed_limit_and_a_refusal_are_told_in_words(page: Page) -> None:
     assert "size ratio is 0.98, asked for ≤ 0.55" in page.text
     assert "no file the converter has no kernel for Resize" in page.text
-    assert "onnx_float32 : no runtime" in page.text
+    assert "onnx_float32 : not timed: no runtime" in page.text
 
 
 def test_everything_has_its_section(page: Page) -> None:
@@ -96,7 +97,7 @@ def test_everything_has_its_section(page: Page) -> None:
     assert sections >= {"files", "plots", "layers", "search", "delegates", "graph", "changes", "background"}
     assert "Advisory" in page.text
     assert "table of 2026-03-01, https://example.com/operators" in page.text
-    assert "Some CPU, 8 cores, Linux x86_64, LiteRT 2.3.0" in page.text
+    assert "Some CPU, 8 cores, Linux x86_64; LiteRT 2.3.0" in page.text
     assert "bytes 40.0 kB 37.6 kB better" in page.text
     assert '"golden": "0000' in page.text
 
@@ -153,7 +154,7 @@ def test_names_are_text_wherever_they_stand() -> None:
         candidate(
             "a_int8", "int8", 1000, checks(0.9, 20.0), (1e-3,), entry=entry, surveys=(survey((evil, evil, evil)),)
         ),
-        candidate("b", "int8", 1000, (check("size", 2, passed=False, note=evil),), untimed=evil),
+        candidate("b", "int8", 1000, (check("size", 2, passed=False, note=evil),), unseen=(evil,)),
         refused("c", evil),
         target=evil,
         metric=evil,
@@ -225,6 +226,35 @@ def test_a_layer_has_a_point_for_each_number_that_is_finite() -> None:
     page = Page(found.model_copy(update={"candidates": candidates}))
     assert [point["x"] for point in page.specs["layers"][0]["data"]["values"]] == [20.0, 23.0]
     assert "inf dB" in page.text
+
+
+def test_what_json_does_not_have_is_not_drawn() -> None:
+    """A browser reads neither NaN nor Infinity, and would stop before the first plot."""
+    nowhere = (float("nan"), float("inf"))
+    scored = (check("accuracy", 0.9, interval=nowhere), check("accuracy_drop", float("nan"), interval=nowhere))
+    page = Page(
+        comparison(candidate("a", "int8", 4000, scored, (1e-3,)), candidate("b", "int8", 9000, checks(0.9, 20.0)))
+    )
+    drawn = json.loads(page.scripts[0], parse_constant=pytest.fail)
+    points = {point["file"]: point for point in drawn["size"][0]["data"]["values"]}
+    assert (points["a"]["y"], points["a"]["low"], points["a"]["high"]) == (0.9, None, None)
+
+
+def test_each_number_has_a_column_with_the_words_of_all_renderings(page: Page) -> None:
+    assert "not taken" in page.text and "not fast" not in page.text
+    assert "1 of 12 by xnnpack" in page.text
+    assert "98.50 % [98.00, 99.00]" in page.text
+
+
+def test_how_latency_was_measured_is_said_where_it_was(page: Page) -> None:
+    assert "A latency is the median of 100 answers" in page.text
+    assert "this computer (Some" not in Page(comparison(candidate("a", "int8", 4000, checks(0.9, 20.0)))).text
+
+
+def test_the_most_accurate_is_what_pick_chooses() -> None:
+    best = candidate("best", "float32", 9000, checks(0.9002, 20.0))
+    found = comparison(candidate("small", "int8", 4000, checks(0.9, 20.0)), best)
+    assert choose(found, "accuracy").name in Page(found).text.split("most accurate")[1].split("Pareto set")[0]
 
 
 def test_without_evaluation_closeness_stands_for_accuracy() -> None:

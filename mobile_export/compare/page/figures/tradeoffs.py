@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from mobile_export.compare.cells import format_interval, format_seconds, kind
-from mobile_export.compare.page.columns import format_threads, missed_limits, thread_counts, timing
+from mobile_export.compare.cells import kind
+from mobile_export.compare.columns import format_check, format_seconds, format_threads, thread_counts, timing
 from mobile_export.compare.page.figures.figure import (
     DESCRIBED,
     FILLED,
@@ -20,6 +20,7 @@ from mobile_export.compare.page.figures.figure import (
     position,
     tooltip,
 )
+from mobile_export.compare.page.verdict import missed_limits
 from mobile_export.compare.pareto import quality
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
@@ -163,7 +164,7 @@ def _datum(point: _Point, x: Axis) -> Spec:
         "high": high,
         "xHigh": None if point.x_high is None else point.x_high / x.scale,
         "xText": point.x_text,
-        "yText": f"{value} ({format_interval(score)})" if score.interval else value,
+        "yText": format_check(score),
         "verdict": verdict,
         "filled": (0, 0.25, 1)[rank],
         "order": -rank,

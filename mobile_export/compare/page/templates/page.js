@@ -57,10 +57,11 @@ for (const select of document.querySelectorAll("select[data-figure]"))
 /* Tables: a click on a heading sorts, another one turns the order; what is missing always comes last. */
 const collator = new Intl.Collator(undefined, { numeric: true });
 
-/* A number where the cell has one, null where it should, and else its text. */
+/* A number where the cell has one, null where it should (or has what is none), and else its text. */
 function key(row, column) {
   const cell = row.cells[column];
-  if ("sort" in cell.dataset) return Number(cell.dataset.sort.replace("inf", "Infinity"));
+  const value = Number(cell.dataset.sort?.replace("inf", "Infinity"));
+  if (!Number.isNaN(value)) return value;
   return cell.classList.contains("number") ? null : cell.textContent.trim();
 }
 
