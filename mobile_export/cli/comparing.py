@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Show every format and precision that a target could ship: size, accuracy, latency, memory, and which are best."""
     reports = {kind: path for kind, path in (("html", html), ("markdown", markdown), ("json", json_file)) if path}
-    _refuse_one_file_for_several(reports, targets)
+    _check_reports(reports, targets)
     if pick == "latency" and no_timing:
         raise TargetError("--pick latency asks for what --no-timing leaves out; leave one of them out")
     with Progress() as progress:
@@ -82,19 +82,33 @@ def compare(
     if store.added and cache is None:
         bound_own_cache()
     _print(outcomes, output)
-    for kind, path in reports.items():
-        _write_reports(kind, path, outcomes)
-    errors = [error for outcome in outcomes for error in _finish(outcome, pick, fail_on_limits, candidates is not None)]
+    errors = [error for kind, path in reports.items() for error in _write_reports(kind, path, outcomes)]
+    errors += [
+        error for outcome in outcomes for error in _finish(outcome, pick, fail_on_limits, candidates is not None)
+    ]
     raise typer.Exit(max((error.exit_code for error in errors), default=0))
 
 
-def _refuse_one_file_for_several(reports: dict[str, Path], targets: Sequence[Path]) -> None:
+def _check_reports(reports: dict[str, Path], targets: Sequence[Path]) -> None:
+    """Stop before work of minutes where a report cannot be written.
+
+    Raises:
+        TargetError: one would hold several targets.
+        OutputError: it is a folder.
+        MissingToolError: what draws the page is not installed.
+    """
     for kind, path in reports.items():
         if len(targets) > 1 and _NAME not in str(path):
             raise TargetError(
                 f"--{kind} {path}: would hold one target of {len(targets)}; put {_NAME} into the name, such as "
                 f"{path.with_stem(f'{path.stem}-{_NAME}')}"
             )
+        if path.is_dir():
+            raise OutputError(f"--{kind} {path}: is a folder; name a file in it")
+    if "html" in reports:
+        from mobile_export.tools import import_tool
+
+        import_tool("vl_convert")
 
 
 def _baselines(paths: Sequence[Path]) -> dict[str, tuple[str, "Manifest"]]:
@@ -144,21 +158,19 @@ def _print_tables(comparison: "Comparison") -> None:
         screen.print(f"     {line}")
 
 
-def _write_reports(kind: str, path: Path, outcomes: Sequence["Outcome"]) -> None:
-    """One file a target.
-
-    Raises:
-        OutputError: one cannot be written.
-    """
+def _write_reports(kind: str, path: Path, outcomes: Sequence["Outcome"]) -> list[ExportError]:
+    """One file a target; what could not be written stops no other."""
     from mobile_export.atomic import replacing
 
-    for outcome in outcomes:
-        if outcome.comparison is not None:
-            place = Path(str(path).replace(_NAME, outcome.comparison.target))
-            if place.is_dir():
-                raise OutputError(f"--{kind} {place}: is a folder; name a file in it")
-            with replacing(place) as file:
-                file.write(_report(kind, outcome.comparison).encode())
+    errors: list[ExportError] = []
+    for comparison in filter(None, (outcome.comparison for outcome in outcomes)):
+        try:
+            with replacing(Path(str(path).replace(_NAME, comparison.target))) as file:
+                file.write(_report(kind, comparison).encode())
+        except OutputError as error:
+            complain(f"--{kind}: {error}")
+            errors.append(error)
+    return errors
 
 
 def _report(kind: str, comparison: "Comparison") -> str:

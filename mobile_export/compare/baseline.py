@@ -49,14 +49,26 @@ def _of_file(old: ArtifactEntry, candidate: Candidate) -> Iterator[Change]:
             yield from _of_check(old.name, earlier[check.name], check)
         elif not check.passed:
             yield _change(old.name, check.name, "not measured", _measured(check), "worse")
+    for name in sorted(earlier.keys() - {check.name for check in new.checks}):
+        yield _change(old.name, name, _measured(earlier[name]), "no longer checked", "worse")
 
 
 def _of_check(artifact: str, old: CheckEntry, new: CheckEntry) -> Iterator[Change]:
-    """A check that passes no longer, or again; otherwise a value that differs in what is shown of it."""
+    """What became of a limit; a check that passes no longer, or again; otherwise a value that is shown as another."""
+    if old.limit != new.limit:
+        looser = "worse" if _is_looser(old, new) else "better"
+        yield _change(artifact, f"limit of {new.name}", format_limit(old), format_limit(new), looser)
     if old.passed != new.passed:
         yield _change(artifact, new.name, _measured(old), _measured(new), "better" if new.passed else "worse")
     elif new.name not in _TOLD_BY_SIZES and _value(old) != _value(new):
         yield _change(artifact, new.name, _value(old), _value(new), _verdict(old, new))
+
+
+def _is_looser(old: CheckEntry, new: CheckEntry) -> bool:
+    """Whether the new limit, which is another, lets more pass."""
+    if old.limit is None or new.limit is None:
+        return new.limit is None
+    return (new.limit < old.limit) == new.at_least
 
 
 def _verdict(old: CheckEntry, new: CheckEntry) -> Verdict:

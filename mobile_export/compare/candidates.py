@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from mobile_export.errors import TargetError, nearest
 from mobile_export.formats import FORMATS, QUANTIZABLE
+from mobile_export.formats.runtimes import RUNTIMES
 from mobile_export.metrics import make_metric
 from mobile_export.planning.plan import scheme_of
 from mobile_export.target import AUTO, RUN_BY_KERNELS, Artifact, Limits, Target
@@ -138,6 +140,11 @@ def _higher_is_better(target: Target) -> bool:
 
 
 def _impossible(target: Target, artifact: Artifact) -> str:
+    unit = FORMATS[artifact.format]
+    packages = sorted({*unit.tools, RUNTIMES[unit.runtime].package})
+    missing = [package for package in packages if find_spec(package.replace("-", "_")) is None]
+    if missing:
+        return f'{", ".join(missing)} missing; run: pip install "mobile-export[convert]"'
     calibrated = scheme_of(artifact).precisions & set(FORMATS[artifact.format].calibrated)
     if calibrated and target.data.calibration is None:
         return f"{min(calibrated)} needs calibration data; add [data] calibration"

@@ -10,6 +10,7 @@ from mobile_export.compare.columns import (
     thread_counts,
     timing,
 )
+from mobile_export.compare.pareto import MEANING
 from mobile_export.compare.result import Candidate, Comparison
 
 PARETO = "★"
@@ -73,9 +74,7 @@ def reference_line(comparison: Comparison) -> str:
 
 def footnotes(comparison: Comparison) -> list[str]:
     """What has to be known to read the table."""
-    found = [
-        f"{PARETO} no other file that passed is at least as small, as fast and as good, and better in one of these"
-    ]
+    found = [f"{PARETO} {MEANING}"]
     if not all(candidate.in_target for candidate in rows(comparison)):
         found.append(f"{ADDED} is not in the target; --pick size, latency or accuracy adds the best {PARETO} to it")
     checks = (check for candidate in rows(comparison) for check in (candidate.entry.checks if candidate.entry else ()))

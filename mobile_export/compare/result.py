@@ -88,7 +88,7 @@ class Change(_Result):
     """What became of a file since a baseline."""
 
     artifact: str
-    what: str = Field(description="bytes, zipped_bytes, precision, a check's name, or present.")
+    what: str = Field(description="bytes, zipped_bytes, precision, a check's name, the limit of one, or present.")
     before: str
     after: str
     verdict: Literal["better", "worse", "different"]

@@ -75,3 +75,21 @@ def test_values_are_worse_or_better_by_their_direction_and_different_within_nois
 def test_a_new_limit_that_is_missed_is_told() -> None:
     found = changes([artifact("a")], candidate("a", checks=(drop(0.02, limit=0.01),)))
     assert found == [("a", "accuracy_drop", "not measured", "2.00 % (missed ≤ 1.00 %)", "worse")]
+
+
+def test_a_check_that_is_gone() -> None:
+    old = artifact("a", checks=(drop(0.005, 0.001, limit=0.01),))
+    assert changes([old], candidate("a", checks=())) == [
+        ("a", "accuracy_drop", "0.50 % (passed ≤ 1.00 %)", "no longer checked", "worse")
+    ]
+
+
+def test_a_limit_that_is_another_now() -> None:
+    strict, loose, none = (drop(0.005, 0.001, limit=limit) for limit in (0.01, 0.5, None))
+    for old, new, verdict in ((strict, loose, "worse"), (loose, strict, "better"), (strict, none, "worse")):
+        ((_, what, _, _, found),) = changes([artifact("a", checks=(old,))], candidate("a", checks=(new,)))
+        assert (what, found) == ("limit of accuracy_drop", verdict)
+    high, low = (check("accuracy", 0.98, limit) for limit in (0.9, 0.5))
+    assert changes([artifact("a", checks=(high,))], candidate("a", checks=(low,))) == [
+        ("a", "limit of accuracy", "≥ 0.9", "≥ 0.5", "worse")
+    ]

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,12 @@ def test_what_the_target_allows_in_a_format_and_the_phones_kernels_hold_for_othe
     assert (found["onnx_int8"].allow_select_tf_ops, found["onnx_int8"].allow_unchecked) == (False, False)
     assert found["memmapped_float32"].kernels == found["g"].kernels
     assert found["onnx_int8"].kernels is None
+
+
+def test_formats_whose_tools_are_missing_are_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    options = candidates_of(target(tmp_path, artifact("digits")))
+    missing = {option.artifact.format for option in options if option.impossible.startswith("onnxruntime missing; run")}
+    assert missing == {"onnx", "ort"}

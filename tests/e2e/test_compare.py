@@ -151,6 +151,12 @@ def test_what_is_asked_wrongly_is_said_before_any_work(network: Path, tmp_path: 
         assert "prepare" not in ran.err
 
 
+def test_a_report_that_cannot_be_written_is_said_before_any_work(network: Path, tmp_path: Path, mobile_export) -> None:
+    ran = mobile_export("compare", target(network, tmp_path), "--markdown", tmp_path, "--json", tmp_path / "all.json")
+    assert ran.code == 6
+    assert ran.err == f"error: --markdown {tmp_path}: is a folder; name a file in it\n"
+
+
 def test_one_target_that_fails_stops_no_other(network: Path, tmp_path: Path, mobile_export) -> None:
     path = target(network, tmp_path)
     other = tmp_path / "other.toml"

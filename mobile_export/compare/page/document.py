@@ -19,6 +19,7 @@ from mobile_export.compare.page.graphs import links, operator_counts
 from mobile_export.compare.page.library import plotting_library
 from mobile_export.compare.page.schemes import called, chosen, describe_scheme, verdict
 from mobile_export.compare.page.verdict import missed_limits, picks, sentence
+from mobile_export.compare.pareto import MEANING
 from mobile_export.compare.result import Comparison
 from mobile_export.report.terminal import format_bytes, format_value
 
@@ -51,6 +52,7 @@ def render(comparison: Comparison) -> str:
         library=Markup(library),  # noqa: S704  the package's, and named by its hash
         sentence=sentence(comparison),
         picks=picks(comparison),
+        meaning=MEANING,
         candidates=[*rows(comparison), *refused(comparison)],
         kind=kind,
         reference=reference_line(comparison),
