@@ -56,8 +56,8 @@ def _of_file(old: ArtifactEntry, candidate: Candidate) -> Iterator[Change]:
 def _of_check(artifact: str, old: CheckEntry, new: CheckEntry) -> Iterator[Change]:
     """What became of a limit; a check that passes no longer, or again; otherwise a value that is shown as another."""
     if old.limit != new.limit:
-        looser = "worse" if _is_looser(old, new) else "better"
-        yield _change(artifact, f"limit of {new.name}", format_limit(old), format_limit(new), looser)
+        verdict: Verdict = "worse" if _is_looser(old, new) else "better"
+        yield _change(artifact, f"limit of {new.name}", format_limit(old), format_limit(new), verdict)
     if old.passed != new.passed:
         yield _change(artifact, new.name, _measured(old), _measured(new), "better" if new.passed else "worse")
     elif new.name not in _TOLD_BY_SIZES and _value(old) != _value(new):
