@@ -12,7 +12,6 @@ and p is fitted: 1 is proportional growth. What a format cannot hold is measured
 """
 
 import argparse
-import json
 import math
 import shutil
 import statistics
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.checkpoint import make_checkpoint
+from benchmarks.checkpoint import ARTIFACT, make_checkpoint
 from benchmarks.harness import PYTHON, CommandFailed, Run, measure
 from benchmarks.result import Mark, Row, compared, result
 
@@ -66,31 +65,6 @@ PEERS = {
 }
 """What the official chain calls the step that makes the same file."""
 
-TARGET = """\
-name = "growth"
-platform = "any"
-
-[model]
-source = {source}
-
-[[model.inputs]]
-name = "input"
-tensor = "input:0"
-shape = [1, {side}, {side}, 3]
-
-[[model.outputs]]
-name = "output"
-tensor = "output:0"
-
-[data]
-calibration = {{ source = {samples}, samples = {count} }}
-
-[[artifacts]]
-name = "file"
-format = "{format}"
-precision = "{precision}"
-"""
-
 
 @dataclass(frozen=True)
 class Refused:
@@ -106,17 +80,10 @@ def build(checkpoint: Path, format_name: str, precision: str) -> Run | Refused:
     Raises:
         CommandFailed: it ended in any other way than with a file or with a refusal.
     """
+    artifact = ARTIFACT.format(format=format_name, precision=precision)
+    target = checkpoint / f"{format_name}_{precision}.toml"
+    target.write_text((checkpoint / "target.toml").read_text(encoding="utf-8") + artifact, encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=checkpoint.parent, prefix="build-") as work:
-        text = TARGET.format(
-            source=json.dumps(str(checkpoint / "model.ckpt")),
-            samples=json.dumps(str(checkpoint / "samples.npz")),
-            side=SIDE,
-            count=SAMPLES,
-            format=format_name,
-            precision=precision,
-        )
-        target = Path(work, "target.toml")
-        target.write_text(text, encoding="utf-8")
         command: list[str | Path] = [
             PYTHON,
             "-c",

@@ -8,7 +8,6 @@ from mobile_export.compare.columns import (
     Column,
     format_check,
     thread_counts,
-    timing,
 )
 from mobile_export.compare.pareto import MEANING
 from mobile_export.compare.result import Candidate, Comparison
@@ -119,7 +118,7 @@ def is_busy(comparison: Comparison) -> bool:
 
 
 def _is_held_up(candidate: Candidate, counts: Iterable[int]) -> bool:
-    found = [each for each in (timing(candidate, threads) for threads in counts) if each is not None]
+    found = [each for each in (candidate.timing(threads) for threads in counts) if each is not None]
     return any(each.p90 > WAVERING * each.median or each.median > SLOWED * found[0].median for each in found)
 
 

@@ -8,7 +8,6 @@ from math import isnan
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
 from mobile_export.report.terminal import format_bytes, format_value
-from mobile_export.timing.result import Timing
 
 NOT_TAKEN = "not taken"
 
@@ -59,11 +58,6 @@ def columns(comparison: Comparison) -> list[Column]:
         for column in _columns(comparison)
         if any(column.cell(candidate) != MISSING for candidate in comparison.candidates)
     ]
-
-
-def timing(candidate: Candidate, threads: int) -> Timing | None:
-    """How long it takes to answer with that many threads, where that was measured."""
-    return next((timing for timing in candidate.timings if timing.threads == threads), None)
 
 
 def thread_counts(comparison: Comparison) -> list[int]:
@@ -153,7 +147,7 @@ def _asked(candidate: Candidate, name: str) -> Cell:
 
 def _median(candidate: Candidate, threads: int) -> Cell:
     """Missed with one thread: that is what a target's limit holds for."""
-    found, ratio = timing(candidate, threads), candidate.check("latency_ratio")
+    found, ratio = candidate.timing(threads), candidate.check("latency_ratio")
     if found is None:
         return MISSING
     missed = threads == 1 and ratio is not None and not ratio.passed
@@ -161,7 +155,7 @@ def _median(candidate: Candidate, threads: int) -> Cell:
 
 
 def _p90(candidate: Candidate, threads: int) -> Cell:
-    found = timing(candidate, threads)
+    found = candidate.timing(threads)
     return MISSING if found is None else Cell(found.p90, format_seconds(found.p90))
 
 

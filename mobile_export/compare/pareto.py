@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mobile_export.compare.result import Candidate
-from mobile_export.timing import Timing
 
 MEANING = "no other file that passed measures as small, as fast and as good, and is better beyond noise in one of these"
 """What the mark says, in every rendering."""
@@ -67,7 +66,7 @@ class Axis:
 
 def latency(candidate: Candidate) -> float | None:
     """Median seconds of an answer in one thread; None where it was not timed."""
-    timing = _timing(candidate)
+    timing = candidate.timing()
     return None if timing is None else timing.median
 
 
@@ -82,19 +81,15 @@ def _size(candidate: Candidate) -> float:
 
 
 def _seconds(candidate: Candidate) -> float:
-    timing = _timing(candidate)
-    return math.nan if timing is None else timing.median
+    seconds = latency(candidate)
+    return math.nan if seconds is None else seconds
 
 
 def _latency_noise(better: Candidate, worse: Candidate) -> float:
-    fast, slow = _timing(better), _timing(worse)
+    fast, slow = better.timing(), worse.timing()
     if fast is None or slow is None or fast.interval[1] >= slow.interval[0]:
         return math.inf
     return LATENCY_NOISE * slow.median
-
-
-def _timing(candidate: Candidate) -> Timing | None:
-    return next((timing for timing in candidate.timings if timing.threads == 1), None)
 
 
 def _loss(candidate: Candidate) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mobile_export import lint, workers
 from mobile_export.building.making import Ground
+from mobile_export.compare.columns import format_threads
 from mobile_export.compare.graphs import summarize_graphs
 from mobile_export.compare.layers import explain_layers, is_explained, write_float
 from mobile_export.compare.reference import Reference, refer_to
@@ -126,7 +127,7 @@ class Profiler:
         seconds = min(SECONDS, TURNS / len(files))
         turns = [
             self._task(
-                f"time {len(files)} files, {threads} {'thread' if threads == 1 else 'threads'}",
+                f"time {len(files)} files, {format_threads(threads)}",
                 *(time_by_turns, files, *self._fed(), threads, None, seconds),
                 alone=True,
             )

@@ -50,6 +50,10 @@ class Candidate(_Result):
         """Whether there is a file, and every limit holds."""
         return self.entry is not None and all(check.passed for check in self.entry.checks)
 
+    def timing(self, threads: int = 1) -> Timing | None:
+        """How long it takes to answer with that many threads, where that was measured."""
+        return next((timing for timing in self.timings if timing.threads == threads), None)
+
     def check(self, name: str) -> CheckEntry | None:
         """What was measured under that name."""
         found = self.entry.checks if self.entry else ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from mobile_export.compare.cells import kind
-from mobile_export.compare.columns import format_check, format_seconds, format_threads, thread_counts, timing
+from mobile_export.compare.columns import format_check, format_seconds, format_threads, thread_counts
 from mobile_export.compare.page.figures.figure import (
     DESCRIBED,
     FILLED,
@@ -93,7 +93,7 @@ def _rank(candidate: Candidate) -> int:
 
 def _timed(comparison: Comparison, threads: int) -> Iterator[_Point]:
     for candidate, score in _scored(comparison):
-        found = timing(candidate, threads)
+        found = candidate.timing(threads)
         if found is not None:
             text = f"{format_seconds(found.median)} (p90 {format_seconds(found.p90)})"
             yield _Point(candidate, score, found.median, text, found.p90)
