@@ -439,6 +439,11 @@ class Limits(_Strict):
     top1_agreement: float | None = Field(
         None, ge=0, le=1, description="Least share of samples with the same top class."
     )
+    device_difference: float | None = Field(
+        None,
+        ge=0,
+        description="Where it runs on a device: largest |there - here|, over the output's largest magnitude.",
+    )
 
 
 class Search(_Strict):
@@ -469,6 +474,9 @@ class Artifact(_Strict):
     )
     search: Search = Search()
     limits: Limits = Limits()
+    runs_on: tuple[str, ...] | None = Field(
+        None, description="Devices on which it must answer right, too. Default: those of the target that can run it."
+    )
     allow_float_operators: bool | None = Field(
         None, description="Whether an integer file may compute in float inside. Default: with auto yes, otherwise no."
     )
@@ -553,13 +561,29 @@ class App(_Strict):
         return classes
 
 
+class Device(_Strict):
+    """How files are run on the devices of runs_on."""
+
+    samples: int = Field(
+        32, ge=1, description="How many of the samples on which answers are compared are run on each device."
+    )
+    seed: int = Field(0, ge=0, description="Seed of their draw.")
+    skip: bool = Field(
+        False, description="Whether nothing is run on devices; the manifest is marked. As --skip-device says."
+    )
+
+
 class Target(_Strict):
     """A target file."""
 
     name: FileStem = Field(description="Name of the published folder.")
     platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
+    runs_on: tuple[str, ...] = Field(
+        (), description='Devices on which files must answer right, such as "arm64:cortex-a53".'
+    )
     model: Model
     data: Data = Data()
+    device: Device = Device()
     transforms: Transforms = Field(default_factory=Transforms)
     app: App | None = Field(None, description="Asks for a class that the app's code calls the model through.")
     artifacts: tuple[Artifact, ...] = Field(

@@ -57,7 +57,7 @@ def describe(
         golden, required_operators: what lies beside the manifest.
     """
     target, about = planned.target, planned.about
-    missed = not all(check.passed for entry in entries for check in entry.checks)
+    missed = not all(entry.passed for entry in entries)
     return Manifest(
         target=target.name,
         platform=target.platform,

@@ -45,7 +45,7 @@ class Finished:
     @property
     def missed(self) -> bool:
         """Whether it missed a limit."""
-        return not all(check.passed for check in self.entry.checks)
+        return not self.entry.passed
 
 
 def recorded_of(artifact: str, recorded: Samples) -> Samples:
@@ -134,7 +134,7 @@ class ArtifactCache:
         named = PurePosixPath(found.artifact.file).name == path.name == f"{entry.name}{path.suffix}"
         sound = (artifact_size(path), artifact_hash(path), entry.key) == (entry.bytes, entry.sha256, key)
         golden = _loaded(work / "golden", entry.name)
-        if golden is None or not named or not sound or not all(check.passed for check in entry.checks):
+        if golden is None or not named or not sound or not entry.passed:
             self._damaged(_entry_name(key))
             return None
         return Finished(entry, golden, found.preparation)

@@ -48,7 +48,7 @@ class Candidate(_Result):
     @property
     def passed(self) -> bool:
         """Whether there is a file, and every limit holds."""
-        return self.entry is not None and all(check.passed for check in self.entry.checks)
+        return self.entry is not None and self.entry.passed
 
     def timing(self, threads: int = 1) -> Timing | None:
         """How long it takes to answer with that many threads, where that was measured."""

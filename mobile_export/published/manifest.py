@@ -92,6 +92,31 @@ class CheckEntry(_Entry):
     note: str = ""
 
 
+class OperatorEntry(_Entry):
+    """An operator of a file that computes something else on a device than here, of the same values."""
+
+    name: str = Field(description="Of the tensor that it writes.")
+    operator: str = Field(description="Its kind, as the format calls it.")
+    difference: Number = Field(description="Largest difference of its values, over the largest magnitude here.")
+    share: Number = Field(description="Of its values that differ.")
+    reason: str = Field("", description="Why, as far as it is known.")
+
+
+class DeviceEntry(_Entry):
+    """What one file answered on one device, on a part of the samples."""
+
+    rare = ("operators", "skipped")
+
+    device: str = Field(description='As runs_on has it, such as "arm64:cortex-a53".')
+    runtime: str = Field("", description="What ran the file there, and where: runtime, emulator, their versions.")
+    samples: int = Field(0, description="How many were run there, drawn with the seed.")
+    checks: tuple[CheckEntry, ...] = ()
+    operators: tuple[OperatorEntry, ...] = Field(
+        (), description="Those at fault where answers differ by more than is allowed, the worst first."
+    )
+    skipped: str = Field("", description="Why nothing was run there, where nothing was.")
+
+
 class SchemeEntry(_Entry):
     """How a file's numbers are stored and computed."""
 
@@ -143,7 +168,7 @@ class SearchEntry(_Entry):
 class ArtifactEntry(_Entry):
     """One published file, or a folder where the format is one of folders."""
 
-    rare = ("engine", "unchecked", "remark", "kernels", "search")
+    rare = ("engine", "unchecked", "remark", "kernels", "search", "devices")
 
     name: FileStem
     file: str = Field(description="Path in the published folder, with forward slashes.")
@@ -164,7 +189,14 @@ class ArtifactEntry(_Entry):
         {}, description="Of a file that TensorFlow runs: the kernel classes that it needs, by operator."
     )
     search: SearchEntry | None = Field(None, description="Of a file whose precision was searched for.")
+    devices: tuple[DeviceEntry, ...] = Field((), description="What it answered elsewhere than on this computer.")
     key: str = Field(description="Hash of everything that could change this file.")
+
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps to every limit, here and on every device."""
+        there = [check for device in self.devices for check in device.checks]
+        return all(check.passed for check in (*self.checks, *there))
 
     @field_validator("file")
     @classmethod

@@ -121,7 +121,7 @@ def print_tables(console: Console, tables: Sequence[Table]) -> None:
 
 
 def _verdict(entry: ArtifactEntry) -> Text:
-    if not all(check.passed for check in entry.checks):
+    if not entry.passed:
         return Text("failed", "bold red")
     return Text("not run", "bold yellow") if entry.unchecked else Text("ok", "green")
 
