@@ -6,9 +6,10 @@ more than the input (a scalar, a waveform, an image without batch), each of them
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -66,6 +67,15 @@ class Runner(Protocol):
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
 
 
+@runtime_checkable
+class AtOnce(Protocol):
+    """A runner that is better asked for all batches at once, such as one on a phone, to which each call is a way."""
+
+    def run_all(self, batches: Iterable[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+        """What calls with these batches would give, in their order."""
+        ...
+
+
 class Shaped(Protocol):
     """Whatever has a name and a shape."""
 
@@ -76,24 +86,30 @@ class Shaped(Protocol):
     def shape(self) -> tuple[int, ...] | None: ...
 
 
-def run_samples(runner: Runner, samples: Mapping[str, Array]) -> Samples:
+def run_samples(runner: Runner, samples: Mapping[str, Array], most: int = MAX_BATCH) -> Samples:
     """Run every sample; real values in and out, outputs stacked on the first axis.
+
+    Args:
+        most: samples at once where the batch is dynamic.
 
     Raises:
         ModelError: an output does not have one entry a sample, or another size for each.
     """
     pieces: dict[str, list[Array]] = {edge.name: [] for edge in runner.outputs}
-    for answers in run_batches(runner, samples):
+    for answers in run_batches(runner, samples, most):
         for name, answer in answers.items():
             pieces[name].append(answer)
     return {name: _stacked(name, parts) for name, parts in pieces.items()}
 
 
-def run_batches(runner: Runner, samples: Mapping[str, Array]) -> Iterator[Samples]:
+def run_batches(runner: Runner, samples: Mapping[str, Array], most: int = MAX_BATCH) -> Iterator[Samples]:
     """Run every sample, and give the answers to one batch after the other; real values in and out.
 
     The last batch is padded by repeating its last sample, and the padding's answers are dropped. Where the batch is
     dynamic and an output does not begin with it (time first, say), samples are run one by one.
+
+    Args:
+        most: samples at once where the batch is dynamic.
 
     Raises:
         ModelError: an output does not have one entry a sample.
@@ -102,7 +118,7 @@ def run_batches(runner: Runner, samples: Mapping[str, Array]) -> Iterator[Sample
     if not fixed and any(edge.shape and edge.shape[0] >= 0 for edge in runner.outputs):
         yield from _run(runner, samples, most=1)
         return
-    answers = _run(runner, samples, MAX_BATCH)
+    answers = _run(runner, samples, most)
     try:
         first = next(answers)  # all batches are of one form: what the first one shows holds for all
     except _NotBatched:
@@ -119,8 +135,15 @@ class _NotBatched(ModelError):
 
 
 def _run(runner: Runner, samples: Mapping[str, Array], most: int) -> Iterator[Samples]:
-    for wanted, size, batch in batches(runner.inputs, samples, most):
-        answers = runner({edge.name: edge.quantize(batch[edge.name]) for edge in runner.inputs})
+    sizes: deque[tuple[int, int]] = deque()
+
+    def feeds() -> Iterator[dict[str, Array]]:
+        for wanted, size, batch in batches(runner.inputs, samples, most):
+            sizes.append((wanted, size))
+            yield {edge.name: edge.quantize(batch[edge.name]) for edge in runner.inputs}
+
+    for answers in runner.run_all(feeds()) if isinstance(runner, AtOnce) else map(runner, feeds()):
+        wanted, size = sizes.popleft()
         yield {edge.name: _rows(edge, answers[edge.name], size)[:wanted] for edge in runner.outputs}
 
 

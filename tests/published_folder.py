@@ -4,7 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from mobile_export.published.artifact_files import artifact_hash, artifact_size, sha256_of
-from mobile_export.published.manifest import AppEntry, ArtifactEntry, EdgeEntry, Manifest, SchemeEntry, SourceEntry
+from mobile_export.published.manifest import (
+    AppEntry,
+    ArtifactEntry,
+    CheckEntry,
+    DeviceEntry,
+    EdgeEntry,
+    Manifest,
+    OperatorEntry,
+    SchemeEntry,
+    SourceEntry,
+)
 
 APP = AppEntry(class_name="Digits", kotlin_package="com.example.digits", swift_module="DigitsModel")
 IMAGE = EdgeEntry(name="image", dtype="float32", shape=(1, 28, 28, 1))
@@ -30,6 +40,22 @@ def artifact(name: str = "digits", target: str = "android", **more: Any) -> Arti
     }
     file = f"assets/models/{target}/{name}{SUFFIXES[given['format']]}"
     return ArtifactEntry(**{"name": name, "file": file, **given})
+
+
+def device(core: str = "cortex-a53", difference: float = 0.0, limit: float = 0.0, **more: Any) -> DeviceEntry:
+    """What a file answered on a core; with operators at fault where that is not what it answers here."""
+    given = {"check": "device", "name": "device_difference", "value": difference, "limit": limit, "at_least": False}
+    check = CheckEntry(**given, passed=difference <= limit)
+    fault = OperatorEntry(
+        name="conv/Relu", operator="CONV_2D", difference=difference, share=0.25, reason="it has no dot product"
+    )
+    operators = () if check.passed else (fault,)
+    found: dict[str, Any] = {"runtime": "LiteRT", "samples": 32, "checks": (check,), "operators": operators, **more}
+    return DeviceEntry(device=f"arm64:{core}", **found)
+
+
+def not_run(core: str = "cortex-a53", why: str = "skipped") -> DeviceEntry:
+    return DeviceEntry(device=f"arm64:{core}", skipped=why)
 
 
 def manifest(*artifacts: ArtifactEntry, **more: Any) -> Manifest:

@@ -7,7 +7,7 @@ import pytest
 
 from mobile_export.diff import Change, diff
 from mobile_export.published.manifest import CheckEntry, EdgeEntry, Manifest, PreprocessingEntry
-from tests.published_folder import APP, IMAGE, PROBABILITIES, artifact, manifest
+from tests.published_folder import APP, IMAGE, PROBABILITIES, artifact, device, manifest, not_run
 
 MASK = EdgeEntry(name="mask", dtype="bool", shape=(1, 28))
 QUANTIZED = IMAGE.model_copy(update={"dtype": "uint8", "scale": 0.5, "zero_point": 3})
@@ -289,3 +289,18 @@ def test_what_is_taken_where_a_call_names_nothing() -> None:
     assert fine(with_class(), with_class(app=swapped)) == [
         "class: runs .tflite by LiteRT's interpreter, ran by compiled_model, by default"
     ]
+
+
+# Devices
+
+
+@BOTH
+def test_devices_break_no_app(made: Made) -> None:
+    same, far = device("cortex-a53"), device("cortex-a53", 0.5)
+    plain, ran, skipped = (made(artifact(devices=each)) for each in ((), (same,), (not_run(),)))
+    assert fine(plain, ran) == ["digits: on arm64:cortex-a53: not run → the same answers"]
+    assert fine(ran, skipped) == ["digits: on arm64:cortex-a53: the same answers → not run"]
+    assert fine(ran, made(artifact(devices=(far,)))) == [
+        "digits: on arm64:cortex-a53: the same answers → answers differ by 0.5"
+    ]
+    assert fine(plain, skipped) == fine(ran, ran) == []

@@ -1,7 +1,7 @@
 """Edges, and running samples through something that takes one, some, or any number at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,6 +91,27 @@ def test_batches(shape: tuple[int, ...] | None, count: int, calls: list[tuple[in
     answers = run_samples(runner, {"x": samples(count, 3)})
     assert runner.calls == calls
     np.testing.assert_array_equal(answers["y"], 2 * samples(count, 3))
+
+
+@dataclass
+class Distant(Doubler):
+    """One that is best asked for everything at once."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def run_all(self, batches: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+        taken = list(batches)
+        self.asked.append(len(taken))
+        return map(self, taken)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (-1, 3)])
+def test_a_distant_runner_is_asked_once_and_answers_the_same(shape: tuple[int, ...]) -> None:
+    inputs = (Edge("x", "float32", shape),)
+    runner = Distant(inputs)
+    answers = run_samples(runner, {"x": samples(MAX_BATCH + 5, 3)})
+    assert runner.asked == [len(runner.calls)]
+    np.testing.assert_array_equal(answers["y"], run_samples(Doubler(inputs), {"x": samples(MAX_BATCH + 5, 3)})["y"])
 
 
 def test_the_last_batch_is_filled_with_its_last_sample() -> None:

@@ -10,6 +10,7 @@ from mobile_export.apps import LANGUAGES
 from mobile_export.checks import CHECKS
 from mobile_export.data import READERS
 from mobile_export.data_checks import DATA_CHECKS
+from mobile_export.devices import DEVICES
 from mobile_export.formats import FORMATS
 from mobile_export.graph_transform_tool.transforms import GRAPH_TRANSFORMS
 from mobile_export.lint import DELEGATES
@@ -32,6 +33,7 @@ def module_of(unit: object) -> str:
         "CHECKS": CHECKS.values(),
         "DATA_CHECKS": DATA_CHECKS.values(),
         "DELEGATES": DELEGATES.values(),
+        "DEVICES": DEVICES.values(),
         "FORMATS": FORMATS.values(),
         "LANGUAGES": LANGUAGES.values(),
         "METRICS": METRICS.values(),

@@ -59,7 +59,7 @@ def build(paths: Sequence[Path], options: Options) -> list[Outcome]:
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="mobile-export-") as work:
         maker = Maker(options, Path(work))
-        for path, target in load_targets(paths, options.artifact):
+        for path, target in load_targets(paths, options.artifact, options.overrides):
             try:
                 planned = plan(path, target)
                 with _alone(target, options):

@@ -1,19 +1,23 @@
 """What was built, as a manifest."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_export.checks import Measurement
 from mobile_export.data_checks import Finding
-from mobile_export.pipeline import Measured, Prepared
+from mobile_export.pipeline import Measured, Prepared, Ran
+from mobile_export.planning.devices import devices_of
 from mobile_export.planning.plan import Plan, file_of, request_for, scheme_of
 from mobile_export.published.manifest import (
     AppEntry,
     ArtifactEntry,
     CheckEntry,
+    DeviceEntry,
     EdgeEntry,
     Manifest,
+    OperatorEntry,
     Preparation,
     PreprocessingEntry,
     ReadingEntry,
@@ -28,6 +32,8 @@ from mobile_export.runner import Edge
 from mobile_export.search.find import Found
 from mobile_export.target import Artifact, Preprocessing, Target
 
+SKIPPED = "devices were skipped (--skip-device)"
+
 
 @dataclass(frozen=True)
 class Made:
@@ -36,11 +42,13 @@ class Made:
     Attributes:
         engine: what quantized it; empty where nothing did.
         found: how its precision was found, where it was searched for.
+        ran: what it answered on each of its devices.
     """
 
     measured: Measured
     engine: str = ""
     found: Found | None = None
+    ran: tuple[Ran, ...] = ()
 
 
 def describe(
@@ -114,16 +122,37 @@ def describe_artifact(planned: Plan, artifact: Artifact, stage: Path, made: Made
         zipped_bytes=found.zipped_size,
         inputs=tuple(_edge(edge) for edge in found.inputs),
         outputs=tuple(_edge(edge) for edge in found.outputs),
-        checks=tuple(
-            CheckEntry(check=check, passed=m.passed, **vars(m))
-            for check, measurements in found.results.items()
-            for m in measurements
-        ),
+        checks=_checks(found.results),
         unchecked=found.unchecked,
         remark=found.remark,
         kernels=found.kernels,
         search=_search(searched) if searched else None,
+        devices=_devices(planned.target, artifact, made),
         key=planned.keys[artifact.name],
+    )
+
+
+def _checks(results: Mapping[str, Sequence[Measurement]]) -> tuple[CheckEntry, ...]:
+    return tuple(
+        CheckEntry(check=check, passed=m.passed, **vars(m))
+        for check, measurements in results.items()
+        for m in measurements
+    )
+
+
+def _devices(target: Target, artifact: Artifact, made: Made) -> tuple[DeviceEntry, ...]:
+    if target.device.skip:
+        return tuple(DeviceEntry(device=name, skipped=SKIPPED) for name in devices_of(target, artifact))
+    return tuple(
+        DeviceEntry(
+            device=ran.device,
+            runtime=ran.runtime,
+            samples=ran.samples,
+            checks=_checks(ran.judged(made.measured.results)),
+            operators=tuple(OperatorEntry(**vars(operator)) for operator in ran.operators),
+            skipped=ran.skipped,
+        )
+        for ran in made.ran
     )
 
 

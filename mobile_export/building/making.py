@@ -12,17 +12,19 @@ from mobile_export.building.steps import Steps
 from mobile_export.caching.artifacts import ArtifactCache, Finished
 from mobile_export.caching.folder import cache_folder
 from mobile_export.data_checks import Finding
+from mobile_export.devices import device_named
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.executors import Crew, open_crew
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
 from mobile_export.pipeline import Prepared, prepare
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides, devices_of
 from mobile_export.planning.plan import Plan, file_of, plan
 from mobile_export.scheduling import Task
 from mobile_export.search.bench import Job
 from mobile_export.search.find import Found, find
 from mobile_export.search.journal import open_journal
-from mobile_export.target import AUTO, Artifact
+from mobile_export.target import AUTO, Artifact, Target
 
 Tolerated = tuple[type[ConversionError], ...]
 """What may go wrong with one artifact without stopping the others."""
@@ -42,6 +44,7 @@ class Options:
         executor: where files of a search are tried, such as `dask://10.0.0.7:8786`; default: workers here.
         watcher: is told how far the build is.
         memory: bytes that workers may take together; what would take more waits. None: any number.
+        overrides: what the command line says instead of the target files.
     """
 
     out: Path
@@ -53,6 +56,7 @@ class Options:
     executor: str | None = None
     watcher: workers.Watcher | None = None
     memory: int | None = field(default_factory=workers.default_memory)
+    overrides: Overrides = NO_OVERRIDES
 
     def store_for(self, planned: Plan) -> ArtifactCache | None:
         """The cache, where it may be used; what samples code makes is in no key."""
@@ -88,7 +92,11 @@ class Maker:
     _grounds: dict[str, Ground] = field(default_factory=dict)
 
     def make(self, planned: Plan, wanted: Sequence[Artifact], stage: Path) -> dict[str, Finished]:
-        """The wanted artifacts, by name; their files are in the stage, and in the cache those that miss no limit."""
+        """The wanted artifacts, by name; their files are in the stage, and in the cache those that miss no limit.
+
+        Raises:
+            MissingToolError: a device that one of them is run on is not there; nothing has been done.
+        """
         made = self._made(planned, wanted, stage, ())
         return {name: one for name, one in made.items() if isinstance(one, Finished)}
 
@@ -112,6 +120,7 @@ class Maker:
     ) -> dict[str, Finished | ConversionError]:
         if not wanted:
             return {}
+        _require_devices(planned.target, wanted)
         files = {a.name: stage / file_of(planned.target, a) for a in wanted}
         for file in files.values():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -157,15 +166,19 @@ class Maker:
         steps = Steps(planned, ground.folder, ground.ready.frozen_size, files, tolerated)
         referred = [steps.refer()] if ground.findings is None else []
         written = steps.write(wanted, referred)
-        checked = {}
+        checked, ran = {}, {}
         for artifact in wanted:
             after = [written[artifact.name], *referred]
             limited = artifact.limits.latency_ratio is not None
             checked[artifact.name] = steps.check(artifact, steps.time(artifact, after) if limited else None, after)
+            ran[artifact.name] = steps.run_on_devices(artifact, after)
         results = self._run(steps.tasks)
         for task in referred:
             self._grounds[_key(planned)] = replace(ground, findings=tuple(results[task]))
-        return {name: _ended(results[task], results[written[name]]) for name, task in checked.items()}
+        return {
+            name: _ended(results[task], [results[each] for each in ran[name]], results[written[name]])
+            for name, task in checked.items()
+        }
 
     def _searched(
         self, planned: Plan, wanted: Sequence[Artifact], files: Mapping[str, Path], tolerated: Tolerated
@@ -178,6 +191,7 @@ class Maker:
         steps = Steps(planned, ground.folder, ground.ready.frozen_size, files, tolerated)
         searches: dict[str, Found] = {}
         checked: dict[str, Task] = {}
+        ran: dict[str, list[Task]] = {}
         tools = sorted({tool for artifact in wanted for tool in FORMATS[artifact.format].tools})
         with open_crew(options.executor, options.jobs, tools) as crew:
             for artifact in wanted:
@@ -186,14 +200,17 @@ class Maker:
                 except tolerated as error:
                     refused[artifact.name] = error
                     continue
-                settled = artifact.model_copy(update={"precision": found.scheme.precision})
+                scheme = {"precision": found.scheme.precision, "layers": dict(found.scheme.layers)}
+                settled = artifact.model_copy(update=scheme)
                 limited = artifact.limits.latency_ratio is not None
                 # timed again, it would be another, by noise
                 latency = steps.time(settled, ()) if limited and found.latency_ratio is None else found.latency_ratio
                 searches[artifact.name], checked[artifact.name] = found, steps.check(settled, latency, ())
+                ran[artifact.name] = steps.run_on_devices(settled, ())
         results = self._run(steps.tasks)
         return refused | {
-            name: _ended(results[task], searches[name].engine, searches[name]) for name, task in checked.items()
+            name: _ended(results[task], [results[each] for each in ran[name]], searches[name].engine, searches[name])
+            for name, task in checked.items()
         }
 
     def _search(self, planned: Plan, artifact: Artifact, file: Path, crew: Crew) -> Found:
@@ -219,6 +236,18 @@ def _key(planned: Plan) -> str:
     return repr((planned.source, planned.data, target.model, target.data, target.transforms))
 
 
-def _ended(measured: Any, engine: Any, found: Found | None = None) -> Made | ConversionError:
+def _require_devices(target: Target, wanted: Sequence[Artifact]) -> None:
+    """See that every device is there, before work of minutes.
+
+    Raises:
+        MissingToolError: one is not; says what installs it.
+    """
+    names = [] if target.device.skip else [name for artifact in wanted for name in devices_of(target, artifact)]
+    for name in dict.fromkeys(names):
+        device_named(name).require()
+
+
+def _ended(measured: Any, ran: Sequence[Any], engine: Any, found: Found | None = None) -> Made | ConversionError:
     """How an artifact ended: an error that was tolerated is the result of every task that it stopped."""
-    return measured if isinstance(measured, ConversionError) else Made(measured, engine or "", found)
+    refused = [result for result in (measured, *ran) if isinstance(result, ConversionError)]
+    return refused[0] if refused else Made(measured, engine or "", found, tuple(ran))

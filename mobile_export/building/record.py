@@ -13,6 +13,7 @@ from mobile_export.incremental.digests import known_sha256
 from mobile_export.incremental.unchanged import FILE, FOLDER, PACKAGES, PLACE, Seen, look, remember
 from mobile_export.kernels.header import FILE_NAME as HEADER
 from mobile_export.kernels.published import has_header
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides
 from mobile_export.planning.plan import load_targets, plan
 from mobile_export.planning.reads import reads_of
 from mobile_export.published.artifact_files import files_of
@@ -26,6 +27,7 @@ def record(
     outcomes: Sequence[Outcome],
     printed: Sequence[tuple[str, str]],
     written: Sequence[Path] = (),
+    overrides: Overrides = NO_OVERRIDES,
 ) -> bool:
     """Remember that the command need not run again; whether that can be told.
 
@@ -37,6 +39,7 @@ def record(
         outcomes: how it ended, a target each.
         printed: what it prints when nothing has changed: `out` or `err`, and a line.
         written: files that it has written besides.
+        overrides: what it says instead of the target files.
     """
     begun = time.time_ns()
     try:
@@ -49,7 +52,7 @@ def record(
                 return False  # code of the user makes the samples, or imports what nobody knows
             seen += [*look_at_inputs(planned.path, planned.target), *_outputs(folder.absolute(), manifest)]
             code_version.cache_clear()
-            ((path, target),) = load_targets([planned.path])
+            ((path, target),) = load_targets([planned.path], overrides=overrides)
             if plan(path, target) != planned or not _is_whole(folder, manifest, seen):
                 return False
         seen += look_at_tools()

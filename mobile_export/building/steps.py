@@ -4,6 +4,7 @@
                             └──▶ calibrate ────▶ quantize ──▶ …
     refer ──────────────────────▶ calibrate, and every check
     write, for a format that does not quantize ──────────────────────────────▶ check
+    each file that is written, and refer ────────────────────────────────────▶ run on a device, for each of them
 
 Costs are about seconds for 100 MB of weights, memory is in multiples of the weights, as measured. Both decide only what
 comes first, and what not at once.
@@ -17,7 +18,8 @@ from typing import Any
 from mobile_export.errors import ExportError
 from mobile_export.formats import QUANTIZABLE
 from mobile_export.formats.format import calibrated_requests
-from mobile_export.pipeline import calibrate, convert, measure, measure_latency, quantize, refer, write
+from mobile_export.pipeline import calibrate, convert, measure, measure_latency, quantize, refer, run_on, write
+from mobile_export.planning.devices import devices_of
 from mobile_export.planning.plan import Plan, request_for
 from mobile_export.scheduling import Task
 from mobile_export.target import Artifact
@@ -74,6 +76,21 @@ class Steps:
         arguments = (self.planned.target, artifact, file, self.frozen_size, self.work, latency)
         cost = 1.7 if artifact.precision in _FLOAT else 0.7
         return self._add(f"check {artifact.name}", (cost, 4.5), measure, *arguments, after=after)
+
+    def run_on_devices(self, artifact: Artifact, after: Sequence[Task]) -> list[Task]:
+        """Run a file on each of its devices, and compare; an emulator takes its time."""
+        devices = () if self.planned.target.device.skip else devices_of(self.planned.target, artifact)
+        cost = 30.0 if artifact.precision in _FLOAT else 6.0
+        file = self.files[artifact.name]
+        return [
+            self._add(
+                f"run {artifact.name} on {device}",
+                (cost, 8.0),
+                *(run_on, self.planned.target, artifact, file, device, self.work),
+                after=after,
+            )
+            for device in devices
+        ]
 
     def _quantized(self, name: str, artifacts: Sequence[Artifact], referred: Sequence[Task]) -> dict[str, Task]:
         """Files that are made of one float model; it is not calibrated on data that was not found right."""

@@ -7,6 +7,8 @@ VARIABLE = "MOBILE_EXPORT_CACHE"
 """The environment variable that names another place."""
 KINDS = ("artifacts", "searches", "digests", "builds")
 """Folders of a cache: built files; what searches have measured; hashes of large files; records of builds."""
+DEVICES = "devices"
+"""The folder of set-ups of devices, which pruning leaves alone: a program may be running out of it."""
 TAG = "CACHEDIR.TAG"
 """The file that says of a folder that it is a cache, and whose: backups leave it out, and it may be pruned."""
 
@@ -31,7 +33,7 @@ def make_folder(root: str, *parts: str) -> str:
     folder = os.path.join(root, *parts)
     for each in (root, folder):
         os.makedirs(each, mode, exist_ok=True)
-    if set(os.listdir(root)) <= {*KINDS}:
+    if set(os.listdir(root)) <= {*KINDS, DEVICES}:
         try:
             with open(os.path.join(root, TAG), "x", encoding="ascii") as file:
                 file.write(f"{_SIGNATURE}\n{_OURS}\n")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from mobile_export.checks.evidence import Evidence, Measurement, Scores, Unit, measured
+from mobile_export.checks.evidence import Evidence, Measurement, Scores, Unit, decimal, measured
 from mobile_export.metrics.interval import Estimate, estimate_drop, estimate_score, needed_samples
 from mobile_export.metrics.metric import best, score_of, spread
 from mobile_export.target import Limits
@@ -30,7 +30,7 @@ def accuracy(evidence: Evidence, limits: Limits) -> list[Measurement]:
     most = default_drop(scores) if limits.accuracy_drop is None else limits.accuracy_drop
     return [
         replace(reached, at_least=scores.metric.higher_is_better, interval=score.interval(), unit=unit),
-        replace(measured("accuracy_drop", _decimal(drop.value), limits, most), interval=drop.interval(), unit=unit),
+        replace(measured("accuracy_drop", decimal(drop.value), limits, most), interval=drop.interval(), unit=unit),
         _confidence(scores, drop, most, limits.confidence),
     ]
 
@@ -75,16 +75,11 @@ def _reason(scores: Scores, drop: Estimate, limit: float, confidence: float) -> 
     )
     if needed is not None:
         return f"{undecided}; needs about {_two_digits(needed):,}"
-    if _decimal(drop.value) > limit:
+    if decimal(drop.value) > limit:
         return (
             f"{undecided}, since the drop may be as small as {surely:.3g}; more samples like these would miss the limit"
         )
     return f"{undecided}; the drop is as large as the limit, which no number of samples can tell apart"
-
-
-def _decimal(value: float) -> float:
-    """Without binary rounding: 1 - 0.98 is a little more than 0.02, and a drop of just the limit is none too many."""
-    return float(f"{value:.12g}")
 
 
 def _two_digits(count: int) -> int:

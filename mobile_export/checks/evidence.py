@@ -97,6 +97,11 @@ def measured(name: str, value: float, limits: Limits, default: float | None = No
     return Measurement(name, value, limit, name in AT_LEAST, note, unit=UNITS.get(name, ""))
 
 
+def decimal(value: float) -> float:
+    """Without binary rounding: 1 - 0.98 is a little more than 0.02, and a drop of just the limit is none too many."""
+    return float(f"{value:.12g}")
+
+
 UNITS: dict[str, Unit] = {
     "size": "bytes",
     "zipped_size": "bytes",

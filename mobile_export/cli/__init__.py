@@ -8,7 +8,19 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from mobile_export.cli import apps, building, caching, classic, comparing, linting, locking, models, published, tools
+from mobile_export.cli import (
+    apps,
+    building,
+    caching,
+    classic,
+    comparing,
+    devices,
+    linting,
+    locking,
+    models,
+    published,
+    tools,
+)
 from mobile_export.cli.app import app, complain
 from mobile_export.errors import INTERRUPTED, ExportError
 
@@ -45,6 +57,7 @@ CLASSIC: tuple[Callable[..., Any], ...] = (
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(devices.device, name="device")
 for command in CLASSIC:
     unread = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command(context_settings=unread, add_help_option=False)(command)

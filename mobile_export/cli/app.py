@@ -5,7 +5,7 @@ Nothing heavy is imported until a command needs it: `--help` costs a Python star
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,10 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from mobile_export import __version__
-from mobile_export.errors import MissingToolError
+from mobile_export.errors import MissingToolError, TargetError
 
 if TYPE_CHECKING:
     from mobile_export.environment import Package
+    from mobile_export.planning.devices import Overrides
 
 
 class _Commands(TyperGroup):
@@ -40,6 +41,13 @@ app = typer.Typer(
 Targets = Annotated[list[Path], typer.Argument(help="Target files.", metavar="TARGET...")]
 Out = Annotated[Path, typer.Option(help="Folder for the published targets.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Workers at once; 0: one a core.")]
+RunsOn = Annotated[
+    list[str] | None,
+    typer.Option("--runs-on", metavar="DEVICE", help="Run files there, not on the targets' own devices; repeatable."),
+]
+SkipDevice = Annotated[
+    bool, typer.Option("--skip-device", help="Run nothing on devices; the manifest says what was left out.")
+]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="json goes to stdout alone.")]
 
 
@@ -55,6 +63,29 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None: ...
+
+
+def overrides_of(runs_on: list[str] | None, skip_device: bool) -> "Overrides":
+    """What `--runs-on` and `--skip-device` say instead of the target files.
+
+    Raises:
+        TargetError: both do.
+    """
+    from mobile_export.planning.devices import Overrides
+
+    refuse("--skip-device", "runs nothing on devices", {"--runs-on": runs_on if skip_device else None})
+    return Overrides(tuple(runs_on) if runs_on else None, skip_device)
+
+
+def refuse(option: str, does: str, beside: Mapping[str, object]) -> None:
+    """Stop where one of these was given as well.
+
+    Raises:
+        TargetError: it was.
+    """
+    given = [name for name, value in beside.items() if value]
+    if given:
+        raise TargetError(f"{option} {does}, so {', '.join(given)} would do nothing; leave one of them out")
 
 
 def need(packages: list["Package"]) -> None:

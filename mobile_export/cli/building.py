@@ -1,7 +1,7 @@
 """Targets in, published files out; and what other build systems want to know of that."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -12,11 +12,15 @@ from mobile_export.cli.app import (
     Jobs,
     Out,
     Progress,
+    RunsOn,
+    SkipDevice,
     Targets,
     complain,
     console,
     need,
+    overrides_of,
     print_json,
+    refuse,
     say,
     visible,
     warn,
@@ -26,7 +30,7 @@ from mobile_export.errors import TargetError
 
 if TYPE_CHECKING:
     from mobile_export.building.build import Outcome
-    from mobile_export.published.manifest import Manifest
+    from mobile_export.planning.devices import Overrides
 
 
 def build(
@@ -47,6 +51,8 @@ def build(
     executor: Annotated[
         str | None, typer.Option(help="Where searches try files: dask://HOST:PORT. Default: workers here.")
     ] = None,
+    runs_on: RunsOn = None,
+    skip_device: SkipDevice = False,
     depfile: Annotated[
         Path | None, typer.Option(help="Write there, as Make has it, which files the published ones depend on.")
     ] = None,
@@ -69,12 +75,15 @@ def build(
             "--no-cache": no_cache,
             "--gate": gate == "warn",
             "--executor": executor,
+            "--runs-on": runs_on,
+            "--skip-device": skip_device,
             "--depfile": depfile,
         }
-        _refuse("--print-inputs" if print_inputs else "--print-outputs", "builds nothing", beside)
+        refuse("--print-inputs" if print_inputs else "--print-outputs", "builds nothing", beside)
         _print_files(targets, out if print_outputs else None, output)
         return
-    _refuse("--no-cache", "builds without what is kept", {"--cache": cache if no_cache else None})
+    refuse("--no-cache", "builds without what is kept", {"--cache": cache if no_cache else None})
+    overrides = overrides_of(runs_on, skip_device)
     store = open_cache(cache)
     with Progress() as progress:
         from mobile_export.workers import default_jobs, prepare_server
@@ -83,7 +92,9 @@ def build(
         from mobile_export.building.build import build
         from mobile_export.building.making import Options
 
-        options = Options(out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress)
+        options = Options(
+            out, artifact, jobs or default_jobs(), not no_cache, store, gate, executor, progress, overrides=overrides
+        )
         outcomes = build(targets, options)
     if store.trouble is not None:
         warn(f"the cache cannot be used: {store.trouble}")
@@ -92,19 +103,8 @@ def build(
     if depfile is not None and not any(outcome.error for outcome in outcomes):
         _write_depfile(depfile, outcomes)
     if output == "text" and not no_cache and store.trouble is None:
-        _remember(outcomes, depfile)
+        _remember(outcomes, depfile, overrides)
     _report(outcomes, output, progress.stages)
-
-
-def _refuse(option: str, does: str, beside: Mapping[str, object]) -> None:
-    """Stop where one of these was given as well.
-
-    Raises:
-        TargetError: it was.
-    """
-    given = [name for name, value in beside.items() if value]
-    if given:
-        raise TargetError(f"{option} {does}, so {', '.join(given)} would do nothing; leave one of them out")
 
 
 def _print_files(targets: Sequence[Path], out: Path | None, output: str) -> None:
@@ -134,16 +134,16 @@ def _write_depfile(path: Path, outcomes: Sequence["Outcome"]) -> None:
         file.write(depfile(shown(published), shown(read)).encode())
 
 
-def _remember(outcomes: Sequence["Outcome"], depfile: Path | None) -> None:
+def _remember(outcomes: Sequence["Outcome"], depfile: Path | None, overrides: "Overrides") -> None:
     """Let the next run of this command be answered from a record."""
     if _is_command():
         from mobile_export.building.record import record
 
         lines = [("out", _current_line(outcome)) for outcome in outcomes]
-        warnings = [f"warning: {text}" for each in outcomes if each.manifest for text in _warnings_of(each.manifest)]
+        warnings = [f"warning: {text}" for each in outcomes for text in _warnings_of(each)]
         more = [] if depfile is None else [depfile]
         printed = [*lines, *(("err", warning) for warning in warnings)]
-        record(sys.argv[1:], outcomes, [(stream, visible(line)) for stream, line in printed], more)
+        record(sys.argv[1:], outcomes, [(stream, visible(line)) for stream, line in printed], more, overrides)
 
 
 def _is_command() -> bool:
@@ -160,6 +160,8 @@ def demo(
     root: Annotated[Path, typer.Option(help="A clone of the project.")] = Path(),
     out: Out = Path("out"),
     jobs: Jobs = 0,
+    runs_on: RunsOn = None,
+    skip_device: SkipDevice = False,
     output: Format = "text",
 ) -> None:
     """Train the example model if needed, then build both example targets from it."""
@@ -168,7 +170,8 @@ def demo(
 
     need(packages())
     train_if_needed(root)
-    build([root / target for target in TARGETS], out=out, jobs=jobs, output=output)
+    targets = [root / target for target in TARGETS]
+    build(targets, out=out, jobs=jobs, runs_on=runs_on, skip_device=skip_device, output=output)
 
 
 def _report(outcomes: list["Outcome"], output: str, stages: Sequence[tuple[str, float]]) -> NoReturn:
@@ -180,19 +183,26 @@ def _report(outcomes: list["Outcome"], output: str, stages: Sequence[tuple[str, 
     for outcome in outcomes:
         if outcome.error is not None:
             complain(f"{outcome.target}: {outcome.error}")
-        elif outcome.manifest is not None:
-            for warning in _warnings_of(outcome.manifest):
-                warn(warning)
+            continue
+        for warning in _warnings_of(outcome):
+            warn(warning)
     raise typer.Exit(max((o.error.exit_code for o in outcomes if o.error is not None), default=0))
 
 
-def _warnings_of(manifest: "Manifest") -> list[str]:
+def _warnings_of(outcome: "Outcome") -> list[str]:
     """What was published, and is not proved to be right."""
+    from mobile_export.planning.devices import left_out
+
+    manifest = outcome.manifest
+    if manifest is None:
+        return []
     found = ["published although limits were missed (--gate warn)"] if manifest.gate == "warn" else []
     found += manifest.warnings
     for entry in manifest.artifacts:
         found += [f"{entry.name}: {entry.remark}"] if entry.remark else []
         found += [f"{entry.name} is unchecked: {entry.unchecked}"] if entry.unchecked else []
+    found += manifest.skipped
+    found += left_out(outcome.planned.target) if outcome.planned else []
     return [f"{manifest.target}: {warning}" for warning in found]
 
 
@@ -213,6 +223,7 @@ def _as_json(outcome: "Outcome", stages: Sequence[tuple[str, float]]) -> dict[st
 
 
 def _print_tables(outcomes: list["Outcome"]) -> None:
+    from mobile_export.report.devices import devices_table, operator_lines
     from mobile_export.report.terminal import artifacts_table, failures_table, print_tables, search_lines
 
     screen = console()
@@ -223,6 +234,8 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
             screen.print(f"\n{outcome.target}: {outcome.status}" + (f" in {outcome.folder}" if outcome.folder else ""))
             for note in outcome.manifest.source.notes:
                 screen.print(f"     note: {note}")
-            print_tables(screen, [artifacts_table(outcome.manifest, screen.width), failures_table(outcome.manifest)])
-            for line in search_lines(outcome.manifest):
+            made = outcome.manifest
+            tables = [artifacts_table(made, screen.width), devices_table(made, screen.width)]
+            print_tables(screen, [*tables, failures_table(made)])
+            for line in (*operator_lines(made), *search_lines(made)):
                 screen.print(f"     {line}")

@@ -6,13 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mobile_export.cli.app import Format, Jobs, Progress, Targets, complain, console, print_json, remark, warn
+from mobile_export.cli.app import (
+    Format,
+    Jobs,
+    Progress,
+    RunsOn,
+    SkipDevice,
+    Targets,
+    complain,
+    console,
+    overrides_of,
+    print_json,
+    remark,
+    warn,
+)
 from mobile_export.cli.caching import bound_own_cache, open_cache
 from mobile_export.errors import CheckFailed, ExportError, OutputError, TargetError
 
 if TYPE_CHECKING:
-    from mobile_export.compare.compare import Outcome
+    from mobile_export.compare.compare import Options, Outcome
     from mobile_export.compare.result import Comparison
+    from mobile_export.planning.devices import Overrides
     from mobile_export.published.manifest import Manifest
 
 _NAME = "{target}"
@@ -55,6 +69,8 @@ def compare(
     executor: Annotated[
         str | None, typer.Option(help="Where searches try files: dask://HOST:PORT. Default: workers here.")
     ] = None,
+    runs_on: RunsOn = None,
+    skip_device: SkipDevice = False,
     output: Format = "text",
 ) -> None:
     """Show every format and precision that a target could ship: size, accuracy, latency, memory, and which are best."""
@@ -62,6 +78,7 @@ def compare(
     _check_reports(reports, targets)
     if pick == "latency" and no_timing:
         raise TargetError("--pick latency asks for what --no-timing leaves out; leave one of them out")
+    overrides = overrides_of(runs_on, skip_device)
     with Progress() as progress:
         from mobile_export.compare.compare import Options, compare
         from mobile_export.workers import default_jobs
@@ -75,6 +92,7 @@ def compare(
             executor,
             _baselines(baseline or ()),
             progress,
+            overrides,
         )
         outcomes = compare(targets, options)
     if store.trouble is not None:
@@ -83,9 +101,7 @@ def compare(
         bound_own_cache()
     _print(outcomes, output)
     errors = [error for kind, path in reports.items() for error in _write_reports(kind, path, outcomes)]
-    errors += [
-        error for outcome in outcomes for error in _finish(outcome, pick, fail_on_limits, candidates is not None)
-    ]
+    errors += [error for outcome in outcomes for error in _finish(outcome, options, pick, fail_on_limits)]
     raise typer.Exit(max((error.exit_code for error in errors), default=0))
 
 
@@ -149,12 +165,14 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
 def _print_tables(comparison: "Comparison") -> None:
     from mobile_export.compare.cells import reference_line
     from mobile_export.compare.table import notes, tables
+    from mobile_export.report.devices import operator_lines
     from mobile_export.report.terminal import print_tables, search_lines
 
     screen = console()
     screen.print(f"\n{comparison.target}: {reference_line(comparison)}", soft_wrap=True)
     print_tables(screen, tables(comparison, screen.width))
-    for line in (*search_lines(comparison.manifest), *notes(comparison, screen.width)):
+    lines = *operator_lines(comparison.manifest), *search_lines(comparison.manifest)
+    for line in (*lines, *notes(comparison, screen.width)):
         screen.print(f"     {line}")
 
 
@@ -185,23 +203,23 @@ def _report(kind: str, comparison: "Comparison") -> str:
     return comparison.model_dump_json(indent=2) + "\n"
 
 
-def _finish(outcome: "Outcome", pick: Any, fail_on_limits: bool, named: bool) -> list[ExportError]:
+def _finish(outcome: "Outcome", options: "Options", pick: Any, fail_on_limits: bool) -> list[ExportError]:
     """Say what went wrong with a target, and pick what was asked for; the errors."""
     errors = [] if outcome.error is None else [outcome.error]
     if outcome.comparison is not None:
         if pick is not None:
             try:
-                remark(_picked(outcome, pick))
+                remark(_picked(outcome, pick, options.overrides))
             except ExportError as wrong:
                 errors.append(wrong)
         if fail_on_limits:
-            errors += _missed(outcome.comparison, named)
+            errors += _missed(outcome.comparison, bool(options.candidates))
     for error in errors:
         complain(f"{outcome.target.name}: {error}")
     return errors
 
 
-def _picked(outcome: "Outcome", by: Any) -> str:
+def _picked(outcome: "Outcome", by: Any, overrides: "Overrides") -> str:
     """What was picked, and what became of the target file."""
     from mobile_export.compare.pick import choose, write_pick
 
@@ -211,7 +229,7 @@ def _picked(outcome: "Outcome", by: Any) -> str:
     said = f"{outcome.target.name}: the best by {by} is {chosen.name}"
     if chosen.in_target:
         return f"{said}, which the target has already; nothing was changed"
-    write_pick(outcome.path, outcome.target, chosen)
+    write_pick(outcome.path, outcome.target, chosen, overrides)
     return f"{said}, which was added to {outcome.path}"
 
 

@@ -123,7 +123,13 @@ def explain(
         Path | None,
         typer.Option(help="Inputs as the file takes them; default: the target's, or those recorded beside the file."),
     ] = None,
-    samples: Annotated[int | None, typer.Option(min=1, help="How many of them are run; default: 32.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="How many of them are run; default: 32, and 4 with --device.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Show the operators that compute something else there instead, such as arm64:cortex-a53."),
+    ] = None,
     output: Format = "text",
 ) -> None:
     """Show where a quantized file errs: each layer against the float file, worst first, and why."""
@@ -131,6 +137,9 @@ def explain(
     from mobile_export.explanation.report import heading, layers_table, notes, reasons_table
     from mobile_export.report.terminal import print_tables
 
+    if device is not None:
+        _explain_on_device(artifact, device, against, target, data, samples, output)
+        return
     with Progress() as progress:
         found = explain_file(artifact, against, target, data, samples, progress)
     if output == "json":
@@ -140,4 +149,32 @@ def explain(
     screen.print(heading(found), soft_wrap=True)
     print_tables(screen, [layers_table(found), reasons_table(found)])
     for note in notes(found):
+        screen.print(f"note: {note}", soft_wrap=True)
+
+
+def _explain_on_device(
+    artifact: Path,
+    device: str,
+    against: Path | None,
+    target: Path | None,
+    data: Path | None,
+    samples: int | None,
+    output: str,
+) -> None:
+    from mobile_export.errors import TargetError
+    from mobile_export.explanation.on_device import explain_on_device
+    from mobile_export.explanation.report import device_heading, device_notes, operators_table
+    from mobile_export.report.terminal import print_tables
+
+    if against is not None:
+        raise TargetError("--device compares a file with itself; leave out --against")
+    with Progress() as progress:
+        found = explain_on_device(artifact, device, target, data, samples, progress)
+    if output == "json":
+        print_json(found.as_json())
+        return
+    screen = console()
+    screen.print(device_heading(found), soft_wrap=True)
+    print_tables(screen, [operators_table(found)])
+    for note in device_notes(found):
         screen.print(f"note: {note}", soft_wrap=True)

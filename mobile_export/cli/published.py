@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mobile_export.cli.app import Format, Jobs, print_json, say
+from mobile_export.cli.app import Format, Jobs, print_json, say, warn
 from mobile_export.cli.locking import OnlyKinds, OnlyTargets, verify_locked
 from mobile_export.errors import CheckFailed, TargetError
 from mobile_export.locking.lock import FETCHED
@@ -16,14 +16,19 @@ def run(
     data: Annotated[Path, typer.Option(help="Inputs: an .npz with one array per public input, samples first.")],
     samples: Annotated[int | None, typer.Option(min=1, help="How many of them; default: all.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write all answers to this .npz.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Run it there and compare: arm64:CORE such as arm64:cortex-a53, or adb, a connected phone."),
+    ] = None,
     output: Format = "text",
 ) -> None:
-    """Run a built file on given inputs, in the runtime that the phone uses."""
+    """Run a built file on given inputs, in the runtime that the phone uses: here, or on a device."""
     from mobile_export.run import run_file
 
-    ran = run_file(artifact, data, samples, save)
+    ran = run_file(artifact, data, samples, save, device)
     if output == "json":
-        print_json({"artifact": artifact.name, "samples": ran.samples, "outputs": ran.summaries()})
+        where = {"artifact": artifact.name, "device": device, "runtime": ran.runtime}
+        print_json({**where, "samples": ran.samples, "outputs": ran.summaries()})
         return
     say(f"{artifact.name}: {ran.samples} samples in {ran.runtime}")
     for line in ran.lines():
@@ -52,15 +57,20 @@ def verify(
     if folder is None or targets or kinds:
         raise TargetError("name a published folder; or --lock FILE, to which --target and --kind belong")
     from mobile_export.published.integrity import published_folders
+    from mobile_export.published.manifest import load_manifest
     from mobile_export.verify import verify
     from mobile_export.workers import default_jobs
 
-    found = [finding for each in published_folders(folder) for finding in verify(each, jobs or default_jobs())]
+    folders = published_folders(folder)
+    found = [finding for each in folders for finding in verify(each, jobs or default_jobs())]
     if output == "json":
         print_json([vars(finding) for finding in found])
     else:
         for finding in found:
             say(f"{finding.target}/{finding.file}: {finding.problem or finding.unchecked or 'ok'}")
+    for manifest in map(load_manifest, folders):
+        for said in manifest.skipped:
+            warn(f"{manifest.target}: {said}")
     wrong = [finding for finding in found if finding.problem]
     if wrong:
         raise CheckFailed(

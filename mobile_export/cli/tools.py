@@ -1,12 +1,18 @@
 """What is installed, what a target may say, and what a phone's TensorFlow has."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobile_export.cli.app import Format, Jobs, need, print_json, say
+from mobile_export.cli.devices import as_json, in_short
 from mobile_export.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from mobile_export.devices.survey import Survey
+    from mobile_export.environment import Package
 
 
 def doctor(output: Format = "text") -> None:
@@ -15,13 +21,25 @@ def doctor(output: Format = "text") -> None:
 
     found = packages()
     if output == "json":
-        print_json({"version": code_version(), "system": system(), "packages": [vars(package) for package in found]})
+        listed = [vars(package) for package in found]
+        print_json({"version": code_version(), "system": system(), "packages": listed, **_devices(found, as_json)})
     else:
         say(f"mobile-export {code_version()}")
         say("  ".join(f"{key} {value}" for key, value in system().items()))
         for package in found:
             say(f"{package.name:18} {package.version or f'missing: needed for {package.needed_for}'}")
+        for kind, line in _devices(found, in_short).get("devices", {}).items():
+            say(f"{kind + ' device':18} {line}")
     need(found)
+
+
+def _devices(found: "list[Package]", shown: "Callable[[Survey], Any]") -> dict[str, Any]:
+    """What there is of devices, which only matters where files can be built."""
+    if any(package.version is None for package in found):
+        return {}
+    from mobile_export.devices.survey import survey
+
+    return {"devices": {"arm64": shown(survey(test=False))}}
 
 
 def schema() -> None:

@@ -6,6 +6,7 @@ from mobile_export.compare.columns import (
     NOT_TAKEN,
     Cell,
     Column,
+    device_names,
     format_check,
     thread_counts,
 )
@@ -79,10 +80,31 @@ def footnotes(comparison: Comparison) -> list[str]:
     checks = (check for candidate in rows(comparison) for check in (candidate.entry.checks if candidate.entry else ()))
     if any(check.interval for check in checks):
         found.append("[low, high]: where the number lies with 95 % confidence, as far as the samples can tell")
+    found += on_devices(comparison)
     found += measuring(comparison)
     if any(candidate.surveys for candidate in comparison.candidates):
         found.append(f"{NOT_TAKEN}: operators that a phone's fast path leaves out; `mobile-export lint` names them")
     return found
+
+
+def on(device: str) -> str:
+    """` on arm64:cortex-a53`; nothing on this computer."""
+    return f" on {device}" if device else ""
+
+
+def on_devices(comparison: Comparison) -> Iterator[str]:
+    """What a column of a device says; nothing where there is none, and what was left out."""
+    names = device_names(comparison)
+    if not names:
+        return
+    entries = [candidate.entry for candidate in rows(comparison) if candidate.entry is not None]
+    counts = sorted({device.samples for entry in entries for device in entry.devices if not device.skipped})
+    if counts:
+        yield (
+            f"{', '.join(names)}: the largest difference between answers there and here, over the largest magnitude "
+            f"here, on {_counted(counts, 'samples')}; marked where a limit is missed there"
+        )
+    yield from comparison.manifest.skipped
 
 
 def measuring(comparison: Comparison) -> Iterator[str]:

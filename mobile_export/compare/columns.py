@@ -7,7 +7,7 @@ from math import isnan
 
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
-from mobile_export.report.terminal import format_bytes, format_value
+from mobile_export.report.terminal import DIFFERENCE, format_bytes, format_measured, format_value
 
 NOT_TAKEN = "not taken"
 
@@ -65,6 +65,12 @@ def thread_counts(comparison: Comparison) -> list[int]:
     return sorted({timing.threads for candidate in comparison.candidates for timing in candidate.timings})
 
 
+def device_names(comparison: Comparison) -> list[str]:
+    """Devices on which any file was to be run, in the order in which the target names them."""
+    entries = [candidate.entry for candidate in comparison.candidates if candidate.entry is not None]
+    return list(dict.fromkeys(device.device for entry in entries for device in entry.devices))
+
+
 def format_threads(threads: int) -> str:
     """`1 thread`."""
     return f"{threads} thread{'s' * (threads != 1)}"
@@ -117,6 +123,12 @@ def _columns(comparison: Comparison) -> Iterator[Column]:
     yield Column("resident", about, 10, partial(_memory, name="resident"))
     about = "Memory of it that the system cannot drop under pressure."
     yield Column("anonymous", about, 10, partial(_memory, name="anonymous"))
+    devices = device_names(comparison)
+    mixed = len({device.partition(":")[0] for device in devices}) > 1
+    for device in devices:
+        about = f"How far answers on {device} are from those here, over the largest magnitude here."
+        heading = device if mixed else device.partition(":")[2]
+        yield Column(heading, about, 4, partial(_device, device=device))
     about = (
         "Operators, of all, that a fast path of the phone leaves out: the path that an app with this file meets first."
     )
@@ -169,6 +181,16 @@ def _memory(candidate: Candidate, name: str) -> Cell:
         return MISSING
     count = getattr(candidate.footprint, name)
     return Cell(count, format_bytes(count))
+
+
+def _device(candidate: Candidate, device: str) -> Cell:
+    found = next((each for each in (candidate.entry.devices if candidate.entry else ()) if each.device == device), None)
+    if found is None:
+        return MISSING
+    check = found.check(DIFFERENCE)
+    if check is None:
+        return Cell(text="not run", missed=not found.passed)
+    return Cell(None if isnan(check.value) else check.value, format_measured(check), missed=not found.passed)
 
 
 def _not_taken(candidate: Candidate) -> Cell:

@@ -26,6 +26,7 @@ from mobile_export.compare.pareto import mark_pareto
 from mobile_export.compare.profiler import Observations, Profiler
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.errors import ConversionError, ExportError, TargetError
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides
 from mobile_export.planning.plan import Plan, load_targets, plan, request_for
 from mobile_export.published.manifest import Manifest
 from mobile_export.samples import Samples, save_samples
@@ -44,6 +45,7 @@ class Options:
         executor: where files of a search are tried, as in a build.
         baselines: the manifest of the last release by target, and what it is called.
         watcher: is told how far the work is.
+        overrides: what the command line says instead of the target files.
     """
 
     candidates: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class Options:
     executor: str | None = None
     baselines: Mapping[str, tuple[str, Manifest]] = field(default_factory=dict)
     watcher: workers.Watcher | None = None
+    overrides: Overrides = NO_OVERRIDES
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def compare(paths: Sequence[Path], options: Options) -> list[Outcome]:
     Raises:
         TargetError: a target file is wrong; says everything that is wrong in all of them. Or a baseline is of none.
     """
-    targets = load_targets(paths)
+    targets = load_targets(paths, overrides=options.overrides)
     unknown = sorted(options.baselines.keys() - {target.name for _, target in targets})
     if unknown:
         named, _ = options.baselines[unknown[0]]

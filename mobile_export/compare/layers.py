@@ -4,15 +4,17 @@ import tempfile
 from pathlib import Path
 
 from mobile_export.compare.result import Layer
-from mobile_export.explanation.comparison import NETWORKS, LayerError, Source
+from mobile_export.explanation.comparison import LayerError
 from mobile_export.explanation.comparison import compare as compare_layers
 from mobile_export.explanation.explain import SAMPLES
+from mobile_export.explanation.sources import Source
 from mobile_export.formats import FORMATS, Request
 from mobile_export.pipeline import Prepared, write
 from mobile_export.published.manifest import ArtifactEntry
 from mobile_export.samples import load_samples, save_samples
 from mobile_export.sampling import PARITY, outside, ready
 from mobile_export.target import Target
+from mobile_export.watching import NETWORKS
 
 
 def is_explained(entry: ArtifactEntry) -> bool:

@@ -9,6 +9,7 @@ from mobile_export.compare.cells import (
     PARETO,
     footnotes,
     kind,
+    on,
     reference_line,
     refused,
     rows,
@@ -17,7 +18,8 @@ from mobile_export.compare.cells import (
 )
 from mobile_export.compare.columns import columns
 from mobile_export.compare.result import Candidate, Comparison
-from mobile_export.report.terminal import format_limit, format_value
+from mobile_export.report.devices import SHOWN
+from mobile_export.report.terminal import format_limit, format_measured, format_value
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&@:-])")
 _LINKED = re.compile(r"(?<=[@#])|(?<=www)(?=\.)|(?=//)", re.IGNORECASE)
@@ -33,6 +35,9 @@ def markdown(comparison: Comparison) -> str:
         f"{escaped(_first_capital(reference_line(comparison)))}.",
         _candidates(comparison),
         _section("Missed limits", ("candidate", "limit", "measured", "asked", "note"), _missed(comparison)),
+        _section(
+            "Operators at fault on devices", ("candidate", "on", "operator", "difference", "why"), _at_fault(comparison)
+        ),
         _section("Not made", ("candidate", "format, precision", "why"), _refused(comparison)),
         _section("Not all is known", ("candidate", "why"), unseen(comparison)),
         _changes(comparison),
@@ -78,10 +83,18 @@ def _bold(text: str) -> str:
 
 def _missed(comparison: Comparison) -> list[tuple[str, ...]]:
     return [
-        (entry.name, check.name, format_value(check.value, check.unit), format_limit(check), check.note)
+        (entry.name, f"{check.name}{on(device)}", format_measured(check), format_limit(check), check.note)
         for entry in comparison.manifest.artifacts
-        for check in entry.checks
-        if not check.passed
+        for device, check in entry.missed
+    ]
+
+
+def _at_fault(comparison: Comparison) -> list[tuple[str, ...]]:
+    return [
+        (entry.name, device.device, f"{one.operator} {one.name}", format_value(one.difference, ""), one.reason)
+        for entry in comparison.manifest.artifacts
+        for device in entry.devices
+        for one in device.operators[:SHOWN]
     ]
 
 

@@ -10,6 +10,7 @@ from mobile_export.compare.candidates import ALLOWED, candidates_of
 from mobile_export.compare.pareto import AXES
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.errors import CheckFailed, TargetError
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides
 from mobile_export.planning.plan import load_targets
 from mobile_export.target import Artifact, Target
 from mobile_export.tools import import_tool
@@ -36,11 +37,12 @@ def choose(comparison: Comparison, by: By) -> Candidate:
     return min(known, key=lambda candidate: (value(candidate), size(candidate), candidate.name))
 
 
-def write_pick(path: Path, target: Target, candidate: Candidate) -> None:
+def write_pick(path: Path, target: Target, candidate: Candidate, overrides: Overrides = NO_OVERRIDES) -> None:
     """Add the candidate to the artifacts of the target file at `path`, which is replaced as a whole, or not at all.
 
     Args:
         target: as it was when it was compared.
+        overrides: with which it was; they do not go into the file.
 
     Raises:
         TargetError: the file is not what was compared, or would be wrong, or cannot be added to.
@@ -48,7 +50,7 @@ def write_pick(path: Path, target: Target, candidate: Candidate) -> None:
     """
     place = path.resolve()
     text = place.read_bytes().decode("utf-8")
-    if load_targets([path])[0][1] != target:
+    if load_targets([path], overrides=overrides)[0][1] != target:
         raise TargetError(f"{path}: was changed while it was compared; compare again")
     (option,) = candidates_of(target, [candidate.name])
     added = _table(option.artifact, tomllib.loads(text))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -11,7 +10,7 @@ from rich.text import Text
 from mobile_export.compare.cells import ADDED, KIND, PARETO, footnotes, kind, refused, rows, unseen, verdict
 from mobile_export.compare.columns import Column, columns
 from mobile_export.compare.result import Comparison
-from mobile_export.report.terminal import WIDE, failures_table
+from mobile_export.report.terminal import WIDE, failures_table, plain_table
 
 _STYLES = {"ok": "green", "missed": "bold red", "not run": "bold yellow"}
 _VERDICTS = {"better": "green", "worse": "bold red", "different": ""}
@@ -69,7 +68,7 @@ def tables(comparison: Comparison, width: int = WIDE) -> list[Table]:
 
 
 def _candidates_table(comparison: Comparison, shown: Sequence[Column]) -> Table:
-    table = _table()
+    table = plain_table()
     for heading in ("", "", "", "candidate"):
         table.add_column(heading, no_wrap=True)
     for column in shown:
@@ -88,7 +87,7 @@ def _candidates_table(comparison: Comparison, shown: Sequence[Column]) -> Table:
 
 
 def _refused_table(comparison: Comparison) -> Table:
-    table = _table()
+    table = plain_table()
     table.add_column("not made", no_wrap=True)
     table.add_column("format, precision", no_wrap=True)
     table.add_column("why", overflow="fold")
@@ -98,7 +97,7 @@ def _refused_table(comparison: Comparison) -> Table:
 
 
 def _unseen_table(comparison: Comparison) -> Table:
-    table = _table()
+    table = plain_table()
     table.add_column("not all is known of", no_wrap=True)
     table.add_column("why", overflow="fold")
     for name, why in unseen(comparison):
@@ -107,7 +106,7 @@ def _unseen_table(comparison: Comparison) -> Table:
 
 
 def _changes_table(comparison: Comparison) -> Table:
-    table = _table()
+    table = plain_table()
     for heading in ("changed", "what", "before", "now", ""):
         table.add_column(heading, overflow="fold")
     for change in comparison.changes:
@@ -116,7 +115,3 @@ def _changes_table(comparison: Comparison) -> Table:
             *map(Text, (change.artifact, change.what, change.before, change.after)), Text(change.verdict, style)
         )
     return table
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -16,6 +16,11 @@ class Device(Protocol):
         """As `runs_on` has it: the kind, a colon, and which one."""
         ...
 
+    @property
+    def formats(self) -> Sequence[str]:
+        """The formats that it runs."""
+        ...
+
     def require(self) -> None:
         """See that files can be run there, and are run right.
 
@@ -43,11 +48,6 @@ class Device(Protocol):
 
 class Kind(Protocol):
     """A kind of device."""
-
-    @property
-    def formats(self) -> Sequence[str]:
-        """The formats that it runs."""
-        ...
 
     @property
     def names(self) -> Sequence[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from mobile_export.apps.interface import RUNTIMES
 from mobile_export.diff.change import Change, breaking, compatible, listed
 from mobile_export.diff.edges import by_hand
-from mobile_export.published.manifest import ArtifactEntry, Manifest
-from mobile_export.report.terminal import format_bytes, format_value
+from mobile_export.published.manifest import ArtifactEntry, DeviceEntry, Manifest
+from mobile_export.report.terminal import DIFFERENCE, format_bytes, format_measured, format_value
 
 _SCORES = ("accuracy", "accuracy_drop", "sqnr")
 
@@ -60,10 +60,29 @@ def _content(old: ArtifactEntry, new: ArtifactEntry) -> Iterator[Change]:
             yield compatible(new.name, f"{check.name} {was} → {format_value(check.value, check.unit)}")
     if new.unchecked and not old.unchecked:
         yield compatible(new.name, f"is not checked any more: {new.unchecked}")
+    yield from _devices(old, new)
     kernels = sorted(new.kernels.keys() - old.kernels.keys())
     if old.kernels and kernels:
         yield compatible(new.name, f"needs kernels that it did not: {listed(kernels)}")
     yield from _scales(old, new)
+
+
+def _devices(old: ArtifactEntry, new: ArtifactEntry) -> Iterator[Change]:
+    """On which devices it was run, and how far its answers there are from those on the computer that built it."""
+    before, after = ({device.device: device for device in entry.devices} for entry in (old, new))
+    for name in dict.fromkeys((*before, *after)):
+        was, now = _answers(before.get(name)), _answers(after.get(name))
+        if was != now:
+            yield compatible(new.name, f"on {name}: {was} → {now}")
+
+
+def _answers(device: DeviceEntry | None) -> str:
+    if device is None or device.skipped:
+        return "not run"
+    found = device.check(DIFFERENCE)
+    return (
+        "run" if found is None else f"answers differ by {format_measured(found)}" if found.value else "the same answers"
+    )
 
 
 def _scales(old: ArtifactEntry, new: ArtifactEntry) -> Iterator[Change]:

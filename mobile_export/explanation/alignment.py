@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from mobile_export.explanation.network import Network, Node, Quantization
 from mobile_export.quantize.scheme import INTEGERS, integer_precision
+from mobile_export.watching.network import Network, Node, Quantization
 
 INPUT = "input"
 """What stands for the operator of an input of the model."""

@@ -8,20 +8,17 @@ from typing import Any
 from mobile_export.data import Wanted, read_samples
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.explanation.alignment import INPUT, Pair, align
-from mobile_export.explanation.network import Network, Values, Watch
-from mobile_export.explanation.onnx_network import ONNXNetwork
 from mobile_export.explanation.reasons import Facts, Reason, reasons
+from mobile_export.explanation.sources import Source
 from mobile_export.explanation.statistics import Real, Tally
-from mobile_export.explanation.tflite_network import TFLiteNetwork
 from mobile_export.explanation.weights import compare_weights
 from mobile_export.graphs.graph import TensorSpec
 from mobile_export.graphs.tensors import Array
 from mobile_export.runner import batches
 from mobile_export.samples import Samples
 from mobile_export.target import DataSource
-
-NETWORKS: Mapping[str, Callable[[Path], Network]] = {"tflite": TFLiteNetwork, "onnx": ONNXNetwork}
-"""The formats that are explained."""
+from mobile_export.watching import NETWORKS
+from mobile_export.watching.network import Network, Values, Watch
 
 
 @dataclass(frozen=True)
@@ -57,15 +54,6 @@ class LayerError:
     weights_sqnr: float | None
     settable: str | None
     reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Samples as the files take them: where they are, what to call them, and what their names begin with."""
-
-    path: Path
-    said: str
-    prefix: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mobile_export.explanation.alignment import Pair
-from mobile_export.explanation.network import Quantization
 from mobile_export.explanation.statistics import OUTLIER, Tally, outlier
 from mobile_export.explanation.weights import Weights
+from mobile_export.watching.network import Quantization
 
 POOR = 20.0
 """dB below which a layer's error is looked into; plain int8 reaches 30 to 40."""

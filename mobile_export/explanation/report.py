@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mobile_export.explanation.comparison import LayerError
 from mobile_export.explanation.explain import Explanation
+from mobile_export.explanation.on_device import DeviceExplanation
 from mobile_export.quantize.scheme import INTEGERS, integer_precision
 
 SHOWN = 20
@@ -72,6 +73,36 @@ def notes(explanation: Explanation) -> list[str]:
         found.append("a target's layers takes the names under `set by`, and those of the layers without one")
     if any(name != short for name, short in _short_names(explanation).items()):
         found.append(f"names that end in {_CUT} are cut; --format json shows them whole")
+    return [*found, *filter(None, [explanation.note])]
+
+
+def device_heading(explanation: DeviceExplanation) -> str:
+    """What was compared with what."""
+    return (
+        f"{explanation.file.name} on {explanation.device} ({explanation.runtime}) against this computer: "
+        f"{explanation.samples} samples of {explanation.data}"
+    )
+
+
+def operators_table(explanation: DeviceExplanation) -> Table:
+    """One row an operator that differs there, worst first."""
+    table = _table("operator", "writes", right=("difference", "values"))
+    table.add_column("why", overflow="fold")
+    for found in explanation.operators[:SHOWN]:
+        _add_row(
+            table, found.operator, found.name, f"{found.difference:.2g}", _percent(found.share), found.reason or "–"
+        )
+    return table
+
+
+def device_notes(explanation: DeviceExplanation) -> list[str]:
+    """What else there is to say."""
+    found = []
+    hidden = len(explanation.operators) - SHOWN
+    if hidden > 0:
+        found.append(f"{hidden} more operators differ by less; --format json shows all")
+    if not explanation.operators and not explanation.note:
+        found.append("every operator computes the same there as here, but for rounding of real values")
     return [*found, *filter(None, [explanation.note])]
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mobile_export.explanation.network import Quantization
 from mobile_export.graphs.tensors import Array
+from mobile_export.watching.network import Quantization
 
 Real = NDArray[np.float64]
 

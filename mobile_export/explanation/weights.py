@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_export.explanation.alignment import Pair
-from mobile_export.explanation.network import Network
 from mobile_export.explanation.statistics import Real, decibels, outlier
 from mobile_export.graphs.tensors import Array
+from mobile_export.watching.network import Network
 
 _KEPT = 0.01
 """How much of itself a bias may lose to rounding before something is wrong with its scale."""

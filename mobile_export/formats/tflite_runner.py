@@ -22,16 +22,25 @@ class TFLiteRunner:
     its tensor names instead.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        """Load `path`, to run in so many threads; default: this process's share of the cores.
+    def __init__(self, path: Path, threads: int | None = None, xnnpack: bool = True) -> None:
+        """Load `path`.
+
+        Args:
+            threads: to run in; default: this process's share of the cores.
+            xnnpack: whether operators run in XNNPACK where it has them, or all in LiteRT's own kernels.
 
         Raises:
             ConversionError: it is damaged, or uses an operator that the runtime lacks.
         """
         self._path = path
-        interpreter = import_tool("ai_edge_litert.interpreter").Interpreter
+        runtime = import_tool("ai_edge_litert.interpreter")
+        kernels = runtime.OpResolverType.AUTO if xnnpack else runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            self._interpreter = interpreter(model_path=str(path), num_threads=threads or machine.threads())
+            self._interpreter = runtime.Interpreter(
+                model_path=str(path),
+                num_threads=threads or machine.threads(),
+                experimental_op_resolver_type=kernels,
+            )
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self._runnable = not select_tf_ops(map_file(path))
             allocated = self._runnable and not _sizes_unknown(inputs)

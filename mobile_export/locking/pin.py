@@ -165,6 +165,7 @@ def _notes(targets: Iterable[LockedTarget], found: _Found, base: Path) -> Iterat
         for entry in found[target.name][1].artifacts:
             if entry.unchecked:
                 yield f"{target.name}: {entry.name} is unchecked: {entry.unchecked}"
+        yield from (f"{target.name}: {said}" for said in found[target.name][1].skipped)
         if not target.sources:
             yield f"{target.name}: nothing says where its files are to be had; add --from URL, or --copy-to FOLDER"
         for source in (source for source in target.sources if not is_url(source)):

@@ -8,11 +8,13 @@ refer      what the forward graph answers to the samples, and whether the data i
 convert    the float model that files of one format are made of; calibrate, its value ranges; quantize, one file
 write      the files of one format, at once
 measure    one file: what it answers, and what the checks say to that
+on_device  the same of a device
 work       what lies where in the work folder
 scoring    what a metric keeps of the evaluation samples
 """
 
 from mobile_export.pipeline.measure import Measured, measure, measure_latency
+from mobile_export.pipeline.on_device import Ran, run_on
 from mobile_export.pipeline.prepare import Prepared, prepare
 from mobile_export.pipeline.refer import refer
 from mobile_export.pipeline.work import MEASURED_WITH, OPTIMIZED
@@ -23,6 +25,7 @@ __all__ = [
     "OPTIMIZED",
     "Measured",
     "Prepared",
+    "Ran",
     "calibrate",
     "convert",
     "layers",
@@ -31,5 +34,6 @@ __all__ = [
     "prepare",
     "quantize",
     "refer",
+    "run_on",
     "write",
 ]

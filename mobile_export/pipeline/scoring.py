@@ -21,7 +21,7 @@ def score_samples(evaluation: Evaluation, metric: Metric, runner: Runner, folder
     """
     samples = map_samples(folder / EVALUATION)
     labels = samples[evaluation.labels]
-    output = _scored_output(evaluation, [edge.name for edge in runner.outputs])
+    output = scored_output(evaluation, [edge.name for edge in runner.outputs])
     kept: list[Statistics] = []
     done = 0
     for answers in run_batches(runner, samples):
@@ -34,7 +34,12 @@ def score_samples(evaluation: Evaluation, metric: Metric, runner: Runner, folder
     return np.concatenate(kept)
 
 
-def _scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
+def scored_output(evaluation: Evaluation, outputs: Sequence[str]) -> str:
+    """The output that the metric looks at.
+
+    Raises:
+        ModelError: there is none of that name.
+    """
     output = evaluation.output or outputs[0]
     if output not in outputs:
         raise ModelError(f"data.evaluation.output: the model has no output {output!r}; it has {', '.join(outputs)}")

@@ -13,6 +13,7 @@ from mobile_export.checkpoints.prefix import find_checkpoint, is_v2, prefix_of, 
 from mobile_export.environment import code_version
 from mobile_export.errors import ModelError
 from mobile_export.incremental.digests import known_sha256
+from mobile_export.planning.devices import devices_of
 from mobile_export.target import Artifact, Target
 
 _SHAPING = ("numpy", "protobuf", "tensorflow")
@@ -112,6 +113,9 @@ def artifact_key(
         "model": target.model.model_dump(mode="json", exclude=_PATHS),
         "sampling": target.data.model_dump(mode="json", exclude={"calibration": _SOURCE, "evaluation": _SOURCE}),
         "transforms": target.transforms.model_dump(mode="json"),
-        "artifact": artifact.model_dump(mode="json", exclude={"kernels"}),
+        "artifact": artifact.model_dump(mode="json", exclude={"kernels", "runs_on"}),
     }
+    devices = devices_of(target, artifact)
+    if devices:
+        relevant["devices"] = {"runs_on": devices, **target.device.model_dump(mode="json")}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

@@ -18,6 +18,7 @@ from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.labels import read_labels
 from mobile_export.metrics import METRIC_PARAMETERS, make_metric
 from mobile_export.planning import keys
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides, device_names, device_problems
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
 from mobile_export.target import AUTO, Artifact, Choices, Search, Target, UserCode, load_target
@@ -36,7 +37,7 @@ class Plan:
         versions: tools that shape the bytes.
         keys: by artifact name.
         search_keys: of artifacts whose precision is searched for: of whatever files of the search measure, however
-            long it may last.
+            long it may last, and wherever what it finds is run.
         unknown: imports of the user's code that cannot be followed.
     """
 
@@ -86,19 +87,35 @@ def choices() -> Choices:
     classic = {name: (*unit.parameters, IGNORE_ERRORS) for name, unit in GRAPH_TRANSFORMS.items()}
     files = {name: unit.files for name, unit in GRAPH_TRANSFORMS.items()}
     schemes = {name: {"layers": unit.layer_precisions, **unit.choices} for name, unit in QUANTIZABLE.items()}
-    return Choices(precisions, METRIC_PARAMETERS, tuple(DATA_CHECKS), schemes, ours | classic, files, RUNTIMES)
+    return Choices(
+        formats=precisions,
+        metrics=METRIC_PARAMETERS,
+        data_checks=tuple(DATA_CHECKS),
+        schemes=schemes,
+        transforms=ours | classic,
+        transform_files=files,
+        runtimes=RUNTIMES,
+        devices=device_names(),
+    )
 
 
-def load_targets(paths: Sequence[Path], artifact: str | None = None) -> list[tuple[Path, Target]]:
+def load_targets(
+    paths: Sequence[Path], artifact: str | None = None, overrides: Overrides = NO_OVERRIDES
+) -> list[tuple[Path, Target]]:
     """Read target files, and check what no single key can tell.
+
+    Args:
+        artifact: one that every target has to have.
+        overrides: what holds instead of what the files say.
 
     Raises:
         TargetError: lists everything that is wrong in all of them.
     """
+    overrides.check()
     targets, wrong = [], []
     for path in paths:
         try:
-            target = load_target(path, choices())
+            target = overrides.of(load_target(path, choices()))
         except TargetError as error:
             wrong.append(str(error))
             continue
@@ -172,7 +189,7 @@ def _artifact_problems(target: Target, artifact: Artifact) -> list[str]:
             load_runtime(artifact.kernels)
         except TargetError as error:
             found.append(f"kernels: {error}")
-    return found
+    return [*found, *device_problems(artifact)]
 
 
 def plan(path: Path, target: Target) -> Plan:
@@ -193,8 +210,9 @@ def plan(path: Path, target: Target) -> Plan:
     tools = {a.name: keys.versions([*shaping, *FORMATS[a.format].tools]) for a in target.artifacts}
     merged = {name: version for found in tools.values() for name, version in found.items()}
     by_name = {a.name: keys.artifact_key(target, a, hashes, data, tools[a.name]) for a in target.artifacts}
+    anywhere = {"search": Search(), "runs_on": ()}
     searches = {
-        a.name: keys.artifact_key(target, a.model_copy(update={"search": Search()}), hashes, data, tools[a.name])
+        a.name: keys.artifact_key(target, a.model_copy(update=anywhere), hashes, data, tools[a.name])
         for a in target.artifacts
         if a.precision == AUTO
     }

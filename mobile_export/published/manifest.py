@@ -116,6 +116,15 @@ class DeviceEntry(_Entry):
     )
     skipped: str = Field("", description="Why nothing was run there, where nothing was.")
 
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps to every limit there, as far as it was run."""
+        return all(check.passed for check in self.checks)
+
+    def check(self, name: str) -> CheckEntry | None:
+        """What was measured under that name."""
+        return next((check for check in self.checks if check.name == name), None)
+
 
 class SchemeEntry(_Entry):
     """How a file's numbers are stored and computed."""
@@ -193,10 +202,16 @@ class ArtifactEntry(_Entry):
     key: str = Field(description="Hash of everything that could change this file.")
 
     @property
+    def missed(self) -> tuple[tuple[str, CheckEntry], ...]:
+        """Every limit that it does not keep to, behind the device on which; that is empty for this computer."""
+        here = [("", check) for check in self.checks]
+        there = [(device.device, check) for device in self.devices for check in device.checks]
+        return tuple((device, check) for device, check in (*here, *there) if not check.passed)
+
+    @property
     def passed(self) -> bool:
         """Whether it keeps to every limit, here and on every device."""
-        there = [check for device in self.devices for check in device.checks]
-        return all(check.passed for check in (*self.checks, *there))
+        return not self.missed
 
     @field_validator("file")
     @classmethod
@@ -285,6 +300,22 @@ class Manifest(_Entry):
         None, description="sha256 of required_operators.config: what the .ort files need of a reduced build."
     )
     versions: dict[str, str] = Field(description="Tools that shaped the bytes.")
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What was not run on devices, although the target asks for it: a sentence for each reason."""
+        skipped: dict[str, dict[str, list[str]]] = {}
+        for entry in self.artifacts:
+            for device in entry.devices:
+                if device.skipped:
+                    skipped.setdefault(device.skipped, {}).setdefault(entry.name, []).append(device.device)
+        asked = {entry.name for entry in self.artifacts if entry.devices}
+        found = []
+        for why, by_name in skipped.items():
+            devices = dict.fromkeys(device for devices in by_name.values() for device in devices)
+            whose = "" if by_name.keys() == asked else f"{', '.join(by_name)} "
+            found.append(f"{whose}not run on {', '.join(devices)}: {why}")
+        return tuple(found)
 
     @property
     def preparation(self) -> Preparation:

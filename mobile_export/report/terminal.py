@@ -1,6 +1,6 @@
 """What a person sees in a terminal or a build log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from rich import box
@@ -50,6 +50,13 @@ def format_limit(measured: Limited) -> str:
     return f"{'≥' if measured.at_least else '≤'} {format_value(measured.limit, measured.unit)}"
 
 
+def format_measured(check: CheckEntry) -> str:
+    """A value in its unit; of a device's answers that differ in no bit, that they do not."""
+    return "same bits" if check.name == DIFFERENCE and check.value == 0 else format_value(check.value, check.unit)
+
+
+DIFFERENCE = "device_difference"
+"""The check of the same answers there as here."""
 WIDE = 120
 """Columns of a log, which every terminal of a developer has."""
 _HEADINGS = {
@@ -72,40 +79,51 @@ def artifacts_table(manifest: Manifest, width: int = WIDE) -> Table:
     a drop, half the width of the interval within which it lies with 95 % confidence. Numbers are never cut short:
     where `width` does not take them all, whole columns are left out.
     """
-    shown = dict(_HEADINGS)
-    for dispensable in ("", *_DISPENSABLE):
-        shown.pop(dispensable, None)
-        table = _artifacts_table(manifest, shown)
-        if Measurement.get(Console(width=10 * width), Console(width=10 * width).options, table).maximum <= width:
+    return fitting(lambda shown: _artifacts_table(manifest, shown), _HEADINGS, _DISPENSABLE, width)
+
+
+def fitting(
+    table_of: Callable[[Mapping[str, str]], Table], headings: Mapping[str, str], dispensable: Sequence[str], width: int
+) -> Table:
+    """A table without as many columns as there is no room for, in the order in which they are dispensable."""
+    shown, screen = dict(headings), Console(width=10 * width)
+    for name in ("", *dispensable):
+        shown.pop(name, None)
+        table = table_of(shown)
+        if Measurement.get(screen, screen.options, table).maximum <= width:
             break
     return table
 
 
 def _artifacts_table(manifest: Manifest, shown: Mapping[str, str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = plain_table()
     for heading in ("", "artifact", "format", "precision"):
         table.add_column(heading, no_wrap=heading != "artifact", overflow="fold")
     for heading in shown.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in manifest.artifacts:
         found = {check.name: check for check in entry.checks}
-        cells = [_cell(found.get(name)) for name in shown]
+        cells = [cell(found.get(name)) for name in shown]
         table.add_row(_verdict(entry), entry.name, entry.format, _precision(entry), *cells)
     return table
 
 
 def failures_table(manifest: Manifest) -> Table:
     """Every missed limit: what was measured against what was asked."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("artifact", "limit", "measured", "asked", "note"):
+    missed = [(entry, device, check) for entry in manifest.artifacts for device, check in entry.missed]
+    places = ("device",) if any(device for _, device, _ in missed) else ()
+    table = plain_table()
+    for heading in ("artifact", *places, "limit", "measured", "asked", "note"):
         table.add_column(heading, justify="right" if heading in ("measured", "asked") else "left", overflow="fold")
-    for entry in manifest.artifacts:
-        for check in entry.checks:
-            if not check.passed:
-                table.add_row(
-                    entry.name, check.name, format_value(check.value, check.unit), format_limit(check), check.note
-                )
+    for entry, device, check in missed:
+        place = (device,) if places else ()
+        table.add_row(entry.name, *place, check.name, format_measured(check), format_limit(check), check.note)
     return table
+
+
+def plain_table() -> Table:
+    """One whose head alone is underlined."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def search_lines(manifest: Manifest) -> list[str]:
@@ -126,10 +144,11 @@ def _verdict(entry: ArtifactEntry) -> Text:
     return Text("not run", "bold yellow") if entry.unchecked else Text("ok", "green")
 
 
-def _cell(check: CheckEntry | None) -> Text:
+def cell(check: CheckEntry | None) -> Text:
+    """What was measured, in red where it misses its limit; a dash where nothing was."""
     if check is None:
         return Text("–", "dim")
-    value = format_value(check.value, check.unit)
+    value = format_measured(check)
     if check.name == "accuracy_drop" and check.interval is not None:
         value += f" ± {format_value((check.interval[1] - check.interval[0]) / 2, check.unit)}"
     return Text(value, "" if check.passed else "bold red")

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 from mobile_export.compare.baseline import changes_since
 from mobile_export.published.manifest import SchemeEntry
 from tests.compare.samples import candidate, check, drop, refused
-from tests.published_folder import artifact, manifest
+from tests.published_folder import artifact, device, manifest, not_run
 
 
 def changes(old, *new, names: tuple[str, ...] | None = None) -> list[tuple[str, ...]]:
@@ -93,3 +93,52 @@ def test_a_limit_that_is_another_now() -> None:
     assert changes([artifact("a", checks=(high,))], candidate("a", checks=(low,))) == [
         ("a", "limit of accuracy", "≥ 0.9", "≥ 0.5", "worse")
     ]
+
+
+def test_devices_that_came_and_went() -> None:
+    a53, a76 = device("cortex-a53"), device("cortex-a76")
+    assert changes([artifact("a", devices=(a53,))], candidate("a", file={"devices": (a76,)})) == [
+        ("a", "on arm64:cortex-a53", "run", "not asked for", "worse"),
+        ("a", "on arm64:cortex-a76", "not asked for", "run", "better"),
+    ]
+    skipped = not_run("cortex-a53", "devices were skipped")
+    assert changes([artifact("a", devices=(a53,))], candidate("a", file={"devices": (skipped,)})) == [
+        ("a", "on arm64:cortex-a53", "run", "not run: devices were skipped", "worse"),
+    ]
+    assert changes([artifact("a", devices=(skipped,))], candidate("a", file={"devices": (a53,)})) == [
+        ("a", "on arm64:cortex-a53", "not run: devices were skipped", "run", "better"),
+    ]
+
+
+def test_answers_on_a_device_that_differ_now() -> None:
+    same, far = device(), device(difference=0.5, limit=1.0)
+    assert changes([artifact("a", devices=(same,))], candidate("a", file={"devices": (same,)})) == []
+    assert changes([artifact("a", devices=(same,))], candidate("a", file={"devices": (far,)})) == [
+        ("a", "limit of device_difference on arm64:cortex-a53", "≤ 0", "≤ 1", "worse"),
+        ("a", "device_difference on arm64:cortex-a53", "same bits", "0.5", "worse"),
+    ]
+    missed = device(difference=0.5)
+    assert changes([artifact("a", devices=(same,))], candidate("a", file={"devices": (missed,)})) == [
+        ("a", "device_difference on arm64:cortex-a53", "same bits (passed ≤ 0)", "0.5 (missed ≤ 0)", "worse"),
+    ]
+    new = [
+        (what, after) for _, what, _, after, _ in changes([artifact("a")], candidate("a", file={"devices": (missed,)}))
+    ]
+    assert new == [
+        ("on arm64:cortex-a53", "run"),
+        ("device_difference on arm64:cortex-a53", "0.5 (missed ≤ 0)"),
+    ]
+
+
+def test_a_score_that_changed_is_not_told_again_for_each_device() -> None:
+    before, after = (check("accuracy", score, 0.9) for score in (0.95, 0.93))
+    old = artifact("a", checks=(before,), devices=(device(checks=(before,)),))
+    told = changes([old], candidate("a", checks=(after,), file={"devices": (device(checks=(after,)),)}))
+    assert [what for _, what, *_ in told] == ["accuracy"]
+
+
+def test_a_score_that_fails_on_a_device_alone_is_told() -> None:
+    held, missed = (check("accuracy", score, 0.9) for score in (0.95, 0.5))
+    old = artifact("a", checks=(held,), devices=(device(checks=(held,)),))
+    told = changes([old], candidate("a", checks=(held,), file={"devices": (device(checks=(missed,)),)}))
+    assert told == [("a", "accuracy on arm64:cortex-a53", "0.95 (passed ≥ 0.9)", "0.5 (missed ≥ 0.9)", "worse")]

@@ -1,11 +1,14 @@
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mobile_export.compare.candidates import candidates_of
+from mobile_export.devices import DEVICES
 from mobile_export.errors import TargetError
 from mobile_export.formats import FORMATS
+from mobile_export.planning.devices import devices_of
 from mobile_export.planning.plan import choices
 from mobile_export.target import Target, load_target
 
@@ -126,3 +129,13 @@ def test_formats_whose_tools_are_missing_are_left_out_with_the_reason(
     options = candidates_of(target(tmp_path, artifact("digits")))
     missing = {option.artifact.format for option in options if option.impossible.startswith("onnxruntime missing; run")}
     assert missing == {"onnx", "ort"}
+
+
+def test_every_candidate_runs_on_the_devices_of_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = SimpleNamespace(formats=("tflite", "onnx"))
+    monkeypatch.setitem(DEVICES, "toy", SimpleNamespace(names=("toy:a", "toy:b"), device=lambda _: toy))
+    found = target(tmp_path, artifact("a", more='runs_on = ["toy:b"]')).model_copy(update={"runs_on": ("toy:a",)})
+    run = {one.artifact.name: devices_of(found, one.artifact) for one in candidates_of(found)}
+    assert run["a"] == ("toy:b",)  # its own, which is no concern of others
+    assert run["tflite_int8"] == run["onnx_float16"] == ("toy:a",)
+    assert run["ort_float32"] == run["memmapped_float32"] == ()

@@ -4,6 +4,7 @@ from mobile_export.compare.columns import MISSING, Cell, columns, format_interva
 from mobile_export.compare.result import Candidate
 from tests.compare.page.example import survey
 from tests.compare.samples import candidate, check, comparison, drop, refused, timing
+from tests.published_folder import device, not_run
 
 
 def cells(found: Candidate) -> dict[str, Cell]:
@@ -57,3 +58,26 @@ def test_a_missed_size_is_marked_where_it_stands(name: str) -> None:
 )
 def test_times_have_three_digits_and_no_exponent(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_each_device_has_a_column_with_how_far_its_answers_are_from_those_here() -> None:
+    devices = (device("cortex-a53"), device("cortex-a76", 0.0039), not_run("cortex-a55"))
+    ran, other = candidate("a", file={"devices": devices}), candidate("b")
+    found = {column.heading: column for column in columns(comparison(ran, other))}
+    assert [found[core].cell(ran) for core in ("cortex-a53", "cortex-a76", "cortex-a55")] == [
+        Cell(0, "same bits"),
+        Cell(0.0039, "0.0039", missed=True),
+        Cell(text="not run"),
+    ]
+    assert found["cortex-a53"].cell(other) == MISSING
+
+
+def test_any_limit_that_is_missed_there_is_marked() -> None:
+    worse = drop(0.5, limit=0.1)
+    same = device().model_copy(update={"checks": (*device().checks, worse)})
+    assert cells(candidate("a", file={"devices": (same,)}))["cortex-a53"] == Cell(0, "same bits", missed=True)
+
+
+def test_devices_of_several_kinds_have_their_whole_names() -> None:
+    phone = device().model_copy(update={"device": "phone:cortex-a53"})
+    assert cells(candidate("a", file={"devices": (device(), phone)})).keys() >= {"arm64:cortex-a53", "phone:cortex-a53"}

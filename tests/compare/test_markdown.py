@@ -6,6 +6,7 @@ from markdown_it import MarkdownIt
 from mobile_export.compare.markdown import escaped, markdown
 from mobile_export.compare.result import Change
 from tests.compare.samples import candidate, comparison, drop, refused
+from tests.published_folder import device, not_run
 
 
 def test_every_row_has_the_columns_of_the_head() -> None:
@@ -60,3 +61,17 @@ def test_what_could_not_be_looked_at_is_said() -> None:
 def test_without_evaluation_data() -> None:
     text = markdown(comparison(candidate("a"), metric="", reference=None))
     assert "Answers are compared on 2,000 samples" in text
+
+
+def test_what_fails_on_a_device_is_said_with_the_operators_at_fault() -> None:
+    text = markdown(comparison(candidate("a", file={"devices": (device("cortex-a76", 0.5),)})))
+    assert r"| a | device\_difference on arm64\:cortex\-a76 | 0.5 | ≤ 0 |  |" in text
+    assert r"| a | arm64\:cortex\-a76 | CONV\_2D conv/Relu | 0.5 | it has no dot product |" in text
+    assert "|  | **missed** | **a** |" in text
+    assert "on 32 samples" in text
+    assert "at fault" not in markdown(comparison(candidate("a", file={"devices": (device(),)})))
+
+
+def test_what_was_not_run_on_devices_is_said() -> None:
+    skipped = comparison(candidate("a", file={"devices": (not_run(),)}), candidate("b"))
+    assert r"- not run on arm64\:cortex\-a53\: skipped" in markdown(skipped)

@@ -4,6 +4,7 @@ import pytest
 
 from mobile_export.compare.pareto import LATENCY_NOISE, SQNR_NOISE, beats, mark_pareto
 from tests.compare.samples import candidate, check, drop, refused, timing
+from tests.published_folder import device
 
 
 def best(*candidates) -> list[str]:
@@ -94,3 +95,8 @@ def test_what_missed_a_limit_was_refused_or_not_run_is_never_marked() -> None:
 def test_nothing_passed() -> None:
     assert best(refused("refused", "why")) == []
     assert best() == []
+
+
+def test_what_fails_on_a_device_is_no_choice() -> None:
+    small = candidate("small", 500, 10, (drop(0.0),), file={"devices": (device("cortex-a76", 0.5),)})
+    assert best(small, candidate("large", 900, 10, (drop(0.0),))) == ["large"]

@@ -5,6 +5,7 @@ import pytest
 
 from mobile_export.compare.pick import choose, write_pick
 from mobile_export.errors import CheckFailed, TargetError
+from mobile_export.planning.devices import Overrides
 from mobile_export.planning.plan import load_targets
 from tests.compare.samples import candidate, comparison, drop, refused
 
@@ -89,3 +90,15 @@ def test_nothing_is_picked_that_failed() -> None:
         choose(broken, "size")
     with pytest.raises(CheckFailed, match="no candidate could be timed"):
         choose(comparison(candidate("untimed")), "latency")
+
+
+def test_what_the_command_line_said_of_devices_does_not_go_into_the_file(tmp_path: Path) -> None:
+    path, skipped = tmp_path / "t.toml", Overrides(skip_device=True)
+    path.write_text(HEAD + OWN)
+    (_, target) = load_targets([path], overrides=skipped)[0]
+    with pytest.raises(TargetError, match="was changed while it was compared"):
+        write_pick(path, target, candidate("onnx_float16"))
+    write_pick(path, target, candidate("onnx_float16"), skipped)
+    written = tomllib.loads(path.read_text())
+    assert written["artifacts"][-1] == ADDED
+    assert "device" not in written

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.toolchains import toolchain
+
 pytestmark = pytest.mark.e2e
 
 
@@ -54,3 +56,21 @@ def test_other_files_are_refused(example: Path, mobile_export) -> None:
     ran = mobile_export("explain", models(example, "ios") / "digits_ios_graph.pb")
     assert ran.code == 2
     assert "known: .tflite, .onnx" in ran.err
+
+
+def test_operators_that_compute_something_else_on_a_core_are_named(
+    example: Path, mobile_export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOBILE_EXPORT_DEVICES", str(toolchain("arm64")))
+    path, device = models(example, "ios") / "digits_ios_int8.tflite", "arm64:cortex-a53"
+    ran = mobile_export("explain", path, "--device", device)
+    assert ran.code == 0, ran.err
+    assert f"digits_ios_int8.tflite on {device} (LiteRT " in ran.out
+    assert "note: every operator computes the same there as here, but for rounding of real values" in ran.out
+    ran = mobile_export("explain", path, "--device", f"{device}:builtin")
+    assert ran.code == 0, ran.err
+    assert "without XNNPACK" in ran.out
+    assert "rounds differently, by one step" in ran.out
+    ran = mobile_export("explain", path, "--device", "adb")
+    assert ran.code == 2
+    assert "adb only runs whole files: mobile-export run " in ran.err

@@ -432,6 +432,11 @@ def test_a_list_of_what_is_published_needs_neither_model_nor_data(project: Proje
             "--print-inputs --gate warn --no-cache",
             "--print-inputs builds nothing, so --no-cache, --gate would do nothing",
         ),
+        ("--print-inputs --skip-device", "--print-inputs builds nothing, so --skip-device would do nothing"),
+        (
+            "--skip-device --runs-on arm64:cortex-a53",
+            "--skip-device runs nothing on devices, so --runs-on would do nothing",
+        ),
         ("--no-cache --cache nowhere://x", "--no-cache builds without what is kept, so --cache would do nothing"),
     ],
 )
@@ -439,6 +444,11 @@ def test_options_that_would_do_nothing_are_refused(project: Project, options: st
     ran = project.build(*options.split())
     assert (ran.code, ran.out) == (2, "")
     assert f"error: {words}" in ran.err
+
+
+def test_a_build_without_devices_is_answered_as_any_other(project: Project) -> None:
+    assert project.build("--skip-device").code == 0
+    assert project.answered("--skip-device")
 
 
 @pytest.mark.parametrize("target", ["android", "ios"])

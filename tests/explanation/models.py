@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mobile_export.explanation.comparison import Compared, LayerError, Source, compare
+from mobile_export.explanation.comparison import Compared, LayerError, compare
+from mobile_export.explanation.sources import Source
 from mobile_export.formats import FORMATS, Request
 from mobile_export.graphs.graph import Graph
 from mobile_export.quantize.scheme import Scheme

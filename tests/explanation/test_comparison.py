@@ -8,11 +8,12 @@ import pytest
 
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.explanation.alignment import align
-from mobile_export.explanation.comparison import Source, compare
-from mobile_export.explanation.onnx_network import ONNXNetwork
+from mobile_export.explanation.comparison import compare
+from mobile_export.explanation.sources import Source
 from mobile_export.formats import FORMATS, QUANTIZABLE, Request
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.samples import save_samples
+from mobile_export.watching.onnx import ONNXNetwork
 from tests.explanation.models import FIRST, SECOND, explained, kinds, layers_of, network, rescale, written
 from tests.formats.tf_graphs import make_graph, samples_for, weights
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from mobile_export.explanation.alignment import Pair
-from mobile_export.explanation.network import Quantization
 from mobile_export.explanation.reasons import Facts, reasons
 from mobile_export.explanation.statistics import Tally
 from mobile_export.explanation.weights import Weights
+from mobile_export.watching.network import Quantization
 
 INT8 = Quantization("int8", np.array([0.1]), np.array([0]))
 INT16 = Quantization("int16", np.array([0.1 / 256]), np.array([0]))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mobile_export.explanation.network import Quantization
 from mobile_export.explanation.statistics import Tally, decibels, outlier
+from mobile_export.watching.network import Quantization
 
 
 def stored(scale: float = 0.1, zero_point: int = 0, dtype: str = "int8") -> Quantization:

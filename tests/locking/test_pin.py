@@ -13,8 +13,8 @@ from mobile_export.locking.lock import FILE_NAME, read_lock
 from mobile_export.locking.locked_files import compare
 from mobile_export.locking.pin import pin
 from mobile_export.published.manifest import FILE_NAME as MANIFEST
-from mobile_export.published.manifest import KINDS, CheckEntry
-from tests.published_folder import artifact, published
+from mobile_export.published.manifest import KINDS, CheckEntry, load_manifest
+from tests.published_folder import artifact, device, not_run, published
 
 MODEL = "assets/models/android/digits.tflite"
 GENERATED = {"kotlin/com/example/Digits.kt": b"class Digits", "test_assets/models/android/digits.golden": b"MXGOLD"}
@@ -217,3 +217,20 @@ def test_a_lock_that_is_damaged_is_not_written_over(out: Path) -> None:
     with pytest.raises(TargetError, match="is no lock"):
         pin([published(out)], Path(FILE_NAME), ["x"])
     assert Path(FILE_NAME).read_text() == "<<<<<<< ours\n"
+
+
+def test_what_was_not_run_on_devices_is_locked_and_said(out: Path) -> None:
+    folder = published(out)
+    described = load_manifest(folder)
+    entries = tuple(entry.model_copy(update={"devices": (not_run(),)}) for entry in described.artifacts)
+    described.model_copy(update={"artifacts": entries}).save(folder)
+    assert "android: not run on arm64:cortex-a53: skipped" in pin([folder], Path(FILE_NAME)).notes
+
+
+def test_what_fails_on_a_device_is_not_locked(out: Path) -> None:
+    folder = published(out)
+    described = load_manifest(folder)
+    entries = tuple(entry.model_copy(update={"devices": (device(difference=1.0),)}) for entry in described.artifacts)
+    described.model_copy(update={"artifacts": entries}).save(folder)
+    with pytest.raises(CheckFailed, match="was published although limits were missed"):
+        pin([folder], Path(FILE_NAME))

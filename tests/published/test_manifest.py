@@ -8,6 +8,8 @@ import pytest
 from mobile_export.errors import ModelError
 from mobile_export.published.manifest import FILE_NAME, load_manifest
 from tests.apps.manifests import entry, manifest
+from tests.published_folder import artifact, device, not_run
+from tests.published_folder import manifest as described
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
@@ -66,3 +68,27 @@ def test_names_are_spelled_as_in_targets(tmp_path: Path, hostile: dict) -> None:
     (tmp_path / FILE_NAME).write_text(json.dumps(saved | hostile | {"artifacts": changed}))
     with pytest.raises(ModelError, match=r"manifest\.json: not a manifest of schema version 1"):
         load_manifest(tmp_path)
+
+
+def test_what_is_missed_on_a_device_is_missed() -> None:
+    found = artifact("a", devices=(device("cortex-a53"), device("cortex-a76", 0.5)))
+    assert [(where, check.name) for where, check in found.missed] == [("arm64:cortex-a76", "device_difference")]
+    assert not found.passed
+    assert artifact("a", devices=(device("cortex-a53"), not_run("cortex-a76"))).passed
+
+
+def test_what_was_not_run_is_said_once_for_each_reason() -> None:
+    cores = (not_run("cortex-a53"), not_run("cortex-a76"))
+    every = described(artifact("a", devices=cores), artifact("b", devices=cores), artifact("c"))
+    assert every.skipped == ("not run on arm64:cortex-a53, arm64:cortex-a76: skipped",)
+    one = described(artifact("a", devices=(not_run("cortex-a53", "no kernel"),)), artifact("b", devices=(device(),)))
+    assert one.skipped == ("a not run on arm64:cortex-a53: no kernel",)
+    assert described(artifact("a", devices=(device(),))).skipped == ()
+
+
+def test_devices_are_read_back(tmp_path: Path) -> None:
+    whole = described(artifact("a", devices=(device(difference=0.5), not_run("cortex-a76"))), artifact("b"))
+    whole.save(tmp_path)
+    assert load_manifest(tmp_path) == whole
+    saved = json.loads((tmp_path / FILE_NAME).read_text())["artifacts"]
+    assert ["devices" in entry for entry in saved] == [True, False]  # manifests without devices are as they were

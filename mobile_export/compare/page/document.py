@@ -21,7 +21,8 @@ from mobile_export.compare.page.schemes import called, chosen, describe_scheme, 
 from mobile_export.compare.page.verdict import missed_limits, picks, sentence
 from mobile_export.compare.pareto import MEANING
 from mobile_export.compare.result import Comparison
-from mobile_export.report.terminal import format_bytes, format_value
+from mobile_export.report.devices import headings
+from mobile_export.report.terminal import format_bytes, format_measured, format_value
 
 
 def render(comparison: Comparison) -> str:
@@ -70,6 +71,8 @@ def render(comparison: Comparison) -> str:
         describe_scheme=describe_scheme,
         verdict=verdict,
         format_value=format_value,
+        format_measured=format_measured,
+        measured_there=headings(comparison.manifest),
         manifest=json.dumps(comparison.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False),
     )
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from mobile_export.compare.cells import on
 from mobile_export.compare.columns import format_seconds
 from mobile_export.compare.pareto import latency
 from mobile_export.compare.pick import choose
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
-from mobile_export.report.terminal import format_bytes, format_limit, format_value
+from mobile_export.report.terminal import format_bytes, format_limit, format_measured, format_value
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def sentence(comparison: Comparison) -> str:
 
 def missed_limits(candidate: Candidate) -> list[str]:
     """Each limit that does not hold, in words."""
-    checks = candidate.entry.checks if candidate.entry else ()
-    return [_missed(check) for check in checks if not check.passed]
+    missed = candidate.entry.missed if candidate.entry else ()
+    return [_missed(check, device) for device, check in missed]
 
 
 def picks(comparison: Comparison) -> list[Pick]:
@@ -74,7 +75,7 @@ def _most_accurate(best: Candidate) -> list[Pick]:
     )
 
 
-def _missed(check: CheckEntry) -> str:
-    name, value = check.name.replace("_", " "), format_value(check.value, check.unit)
+def _missed(check: CheckEntry, device: str) -> str:
+    name, value = f"{check.name.replace('_', ' ')}{on(device)}", format_measured(check)
     asked = "" if check.limit is None else f", asked for {format_limit(check)}"
     return f"{name} is {value}{asked}" + (f" ({check.note})" if check.note else "")

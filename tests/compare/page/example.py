@@ -8,7 +8,7 @@ from mobile_export.lint.survey import Finding, Survey
 from mobile_export.published.manifest import CheckEntry, ReadingEntry, SchemeEntry, SearchEntry, TrialEntry
 from mobile_export.timing.result import Footprint
 from tests.compare.samples import timing
-from tests.published_folder import artifact, manifest
+from tests.published_folder import artifact, device, manifest
 
 
 def check(name: str, value: float, **more: Any) -> CheckEntry:
@@ -130,6 +130,7 @@ CANDIDATES = (
         (*checks(0.99, 140.0), MISSED),
         (2.5e-5, 3.8e-5),
         surveys=(survey(("block1/Resize", "RESIZE_BILINEAR", "dynamic shape"), partitions=3),),
+        entry={"devices": (device("cortex-a53"), device("cortex-a76", 0.5))},
     ),
     candidate(
         "digits_smallest",

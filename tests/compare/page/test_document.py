@@ -13,7 +13,7 @@ from mobile_export.compare.page.library import plotting_library
 from mobile_export.compare.pick import choose
 from mobile_export.compare.result import Comparison, GraphSummary, Node
 from mobile_export.errors import MissingToolError
-from mobile_export.published.manifest import CheckEntry
+from mobile_export.published.manifest import CheckEntry, DeviceEntry, OperatorEntry
 from tests.compare.page.example import (
     CHANGES,
     GRAPHS,
@@ -25,6 +25,7 @@ from tests.compare.page.example import (
     refused,
     survey,
 )
+from tests.published_folder import device, not_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&{{7*7}}<!--"
 
@@ -94,7 +95,7 @@ def test_a_missed_limit_and_a_refusal_are_told_in_words(page: Page) -> None:
 
 def test_everything_has_its_section(page: Page) -> None:
     sections = {found.get("id") for tag, found in page.elements if tag == "section"}
-    assert sections >= {"files", "plots", "layers", "search", "delegates", "graph", "changes", "background"}
+    assert sections >= {"files", "plots", "layers", "search", "delegates", "devices", "graph", "changes", "background"}
     assert "Advisory" in page.text
     assert "table of 2026-03-01, https://example.com/operators" in page.text
     assert "Some CPU, 8 cores, Linux x86_64; LiteRT 2.3.0" in page.text
@@ -149,7 +150,9 @@ def test_names_are_text_wherever_they_stand() -> None:
     node = Node(name=evil, operator=evil, shape=evil, inputs=(evil,))
     graph = GraphSummary(title=evil, nodes=1, weights=1, operators={evil: 1}, listing=(node,))
     (layer,) = layers(20.0)
-    entry = {"unchecked": evil}
+    fault = OperatorEntry(name=evil, operator=evil, difference=1, share=1, reason=evil)
+    run = DeviceEntry(device=evil, runtime=evil, operators=(fault,), skipped=evil)
+    entry = {"unchecked": evil, "devices": (run,)}
     found = comparison(
         candidate(
             "a_int8", "int8", 1000, checks(0.9, 20.0), (1e-3,), entry=entry, surveys=(survey((evil, evil, evil)),)
@@ -178,7 +181,9 @@ def test_points_are_the_files_that_have_a_score(page: Page) -> None:
     assert named["digits_int8"]["x"] == 28.2
     assert named["digits_int8"]["y"] == 0.985
     assert (named["digits_int8"]["low"], named["digits_int8"]["high"]) == pytest.approx((0.98, 0.99))
-    assert named["digits_float32"]["verdict"] == "size ratio is 0.98, asked for ≤ 0.55"
+    assert named["digits_float32"]["verdict"] == (
+        "size ratio is 0.98, asked for ≤ 0.55; device difference on arm64:cortex-a76 is 0.5, asked for ≤ 0"
+    )
     assert [len(spec["data"]["values"]) for spec in latency] == [3, 3]
     last = latency[0]["data"]["values"][-1]
     assert last["file"] == "digits_smallest"
@@ -288,3 +293,22 @@ def test_without_the_plotting_library_it_is_said_what_to_install(monkeypatch: py
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(MissingToolError, match=r'vl-convert-python .*pip install "mobile-export\[convert\]"'):
         render(comparison())
+
+
+def test_each_file_and_device_is_a_row_with_what_is_at_fault() -> None:
+    ran = candidate(
+        "digits", "int8", 9000, (), entry={"devices": (device(), device("cortex-a76", 0.5), not_run("cortex-a55"))}
+    )
+    page = Page(comparison(ran))
+    assert "devices" in {found.get("id") for tag, found in page.elements if tag == "section"}
+    assert ("a", {"href": "#devices"}) in page.elements
+    assert "digits arm64:cortex-a53 passes 32 same bits LiteRT" in page.text
+    assert "digits arm64:cortex-a76 misses 32 0.5 LiteRT 1 operator at fault" in page.text
+    assert "CONV_2D conv/Relu : 0.5 in 25.00 % of its values; it has no dot product" in page.text
+    assert "digits arm64:cortex-a55 not run: skipped – –" in page.text
+    assert "device difference on arm64:cortex-a76 is 0.5, asked for ≤ 0" in page.text
+
+
+def test_without_devices_there_is_no_section_for_them() -> None:
+    page = Page(comparison(candidate("digits", "int8", 9000, ())))
+    assert "devices" not in {found.get("id") for tag, found in page.elements if tag == "section"}

@@ -1,4 +1,4 @@
-"""A file as a network whose values can be looked at: what the units for .tflite and .onnx have in common."""
+"""A file as a network whose values can be watched: what the units for .tflite and .onnx have in common."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +93,21 @@ class Node:
     converts: bool = False
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A file whose outputs are the tensors that are watched, for any runtime of its format to run.
+
+    Attributes:
+        content: the file.
+        inputs: the tensors that its inputs stand for, which have these names, in file order.
+        outputs: tensor that is watched → the name of the output, in file order.
+    """
+
+    content: bytes
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
+
+
 class Network(Protocol):
     """A file whose operators and values can be looked at."""
 
@@ -131,6 +146,11 @@ class Network(Protocol):
         """Whether an operator that reads integers made real again is computed on these integers."""
         ...
 
+    @property
+    def fused(self) -> Collection[str]:
+        """The tensors that are not written where the runtime computes what lies between integers in integers."""
+        ...
+
     def channel_axis(self, rank: int) -> int:
         """Which axis of a tensor of `rank` dimensions has its channels."""
         ...
@@ -143,12 +163,17 @@ class Network(Protocol):
         """The real values of a constant; None where it is none, or has no real values."""
         ...
 
-    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
-        """Load it to look at the tensors `names`.
+    def watched(self, names: Sequence[str], cut: bool = False) -> Watched:
+        """The file with the tensors `names` for outputs, in the element types in which it keeps them.
 
         Args:
-            cut: whether each of `names` is fed too, and whatever reads it reads what is fed; what is given is then
-                what each operator makes of exact inputs.
+            cut: whether each of `names` is an input too, and whatever reads it reads what is fed; what is answered is
+                then what each operator makes of exactly these values.
+        """
+        ...
+
+    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
+        """Load what `watched` gives here, to look at real values.
 
         Raises:
             ConversionError: the runtime does not load it; calls raise it where it does not run.

@@ -11,7 +11,7 @@ from mobile_export.planning.plan import choices
 from mobile_export.target import Choices, MetricChoice, Target, UserCode, json_schema, load_target
 from mobile_export.transform_string import Call
 
-TARGETS = Path(__file__).parent.parent / "targets"
+TARGETS = Path(__file__).parent.parent.parent / "targets"
 CHOICES = Choices(
     formats={
         "tflite": {"float32": ("float32",), "int8": ("float32", "int8", "uint8")},
@@ -22,6 +22,7 @@ CHOICES = Choices(
     schemes={"tflite": {"layers": ("int8", "float32"), "ranges": ("minmax",), "weights": ("minmax", "mse")}},
     transforms={"default": (), "strip": (), "sort": (), "remove_nodes": ("op", "max_inputs"), "freeze": ("log",)},
     transform_files={"freeze": ("log",)},
+    devices=("toy:small", "toy:large"),
 )
 MINIMAL = """
 name = "digits"
@@ -320,6 +321,20 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
             'format = "onnx"\nallow_select_tf_ops = true',
             "artifacts[1].allow_select_tf_ops: only tflite has Select TF ops, not onnx; leave it out",
         ),
+        (
+            "platform =",
+            'runs_on = ["toy:lage"]\nplatform =',
+            "runs_on[0]: 'toy:lage' is not known (did you mean 'toy:l",
+        ),
+        (
+            "platform =",
+            'runs_on = ["toy:small", "toy:small"]\nplatform =',
+            "runs_on: toy:small is named more than once;",
+        ),
+        ("platform =", 'runs_on = "toy:small"\nplatform =', "runs_on: write a list, in brackets (it is 'toy:small')"),
+        ('format = "onnx"', 'format = "onnx"\nruns_on = ["toy"]', "artifacts[1].runs_on[0]: 'toy' is not known"),
+        ("[data]", "[device]\nsample = 9\n[data]", "device.sample: unknown key (did you mean 'samples'?)"),
+        ("[data]", "[device]\nsamples = 0\n[data]", "device.samples: input should be greater than or equal to 1"),
         ('"digits_int8"', '"Digits"', f"artifacts[0].name: {NAME_RULE}"),
         ('"digits"', '"../up"', f"name: {NAME_RULE}"),
         ('"digits_float"', '"digits_int8"', "artifacts: names are unique; 'digits_int8' is used more than"),
@@ -423,6 +438,22 @@ def test_schema_names_the_units() -> None:
     assert definitions["Artifact"]["properties"]["format"]["enum"] == ["tflite", "onnx"]
     assert definitions["Artifact"]["properties"]["precision"]["enum"] == ["float32", "int8"]
     assert definitions["Evaluation"]["properties"]["metric"]["examples"] == ["top1", "top_k"]
+
+
+def test_schema_names_the_devices() -> None:
+    schema = json_schema(CHOICES)
+    devices = {"items": {"type": "string", "enum": ["toy:small", "toy:large"]}, "type": "array", "uniqueItems": True}
+    target, artifact = schema["properties"]["runs_on"], schema["$defs"]["Artifact"]["properties"]["runs_on"]
+    assert {key: target[key] for key in devices} == devices
+    assert artifact["anyOf"] == [devices, {"type": "null"}]
+
+
+def test_devices_by_name(tmp_path: Path) -> None:
+    asked = replaced("platform =", 'runs_on = ["toy:large", "toy:small"]\nplatform =')
+    target = load(tmp_path, asked.replace('format = "onnx"', 'format = "onnx"\nruns_on = []'))
+    assert target.runs_on == ("toy:large", "toy:small")
+    assert [artifact.runs_on for artifact in target.artifacts] == [None, ()]
+    assert (target.device.samples, target.device.seed, target.device.skip) == (32, 0, False)
 
 
 @pytest.mark.parametrize(

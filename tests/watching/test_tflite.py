@@ -5,12 +5,12 @@ import pytest
 
 from mobile_export.errors import NotRunnableError
 from mobile_export.explanation.alignment import align
-from mobile_export.explanation.network import Node
-from mobile_export.explanation.tflite_network import TFLiteNetwork
 from mobile_export.formats import FORMATS, Request
 from mobile_export.formats.flatbuffer import read_model, set_ranges, write_model
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.samples import load_samples
+from mobile_export.watching.network import Node
+from mobile_export.watching.tflite import TFLiteNetwork
 from tests.explanation.models import FIRST, SECOND, explained, kinds, layers_of, network, written
 from tests.formats.tf_graphs import make_graph
 

@@ -1,230 +1,31 @@
-"""The target file: what to build from which model, and what each file must keep to.
+"""The tables of a target file: one frozen model, from which the JSON schema and the errors derive."""
 
-One frozen model; the JSON schema and the errors derive from it. Paths are relative to the target file, and absolute
-after loading.
-"""
-
-import difflib
-import re
-import sys
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from mobile_export.errors import TargetError
 from mobile_export.spelling import FileStem, Identifier, PackageName, TypeName
-from mobile_export.transform_string import Call, parse_calls
-
-_CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
+from mobile_export.target.choices import choices_of, one_of
+from mobile_export.target.values import (
+    Code,
+    ConstantValue,
+    DataFile,
+    DeviceNames,
+    File,
+    MetricChoice,
+    MetricName,
+    Passes,
+    PerChannel,
+    Runtime,
+)
 
 AUTO = "auto"
 """The precision that is searched for."""
 
 RUN_BY_KERNELS = ("graphdef", "memmapped")
 """Formats that TensorFlow itself runs on a phone, with what kernels its build there has."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The units that a target may name: what the package's registries hold.
-
-    Attributes:
-        formats: each format's precisions, and each precision's interfaces, the default first.
-        metrics: each metric's parameters.
-        data_checks: names of checks of the data.
-        schemes: of each format whose layers may differ: what `layers`, `ranges` and `weights` may say.
-        transforms: each transform's parameters.
-        transform_files: those of them that name files.
-        runtimes: files that list the kernels of a phone's TensorFlow, by their names.
-    """
-
-    formats: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    data_checks: Sequence[str] = ()
-    schemes: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    transforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    transform_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    runtimes: Mapping[str, Path] = field(default_factory=dict)
-
-
-def _absolute(value: Any, info: ValidationInfo) -> Path:
-    if not isinstance(value, str | Path):
-        raise ValueError(f"{value!r} is no path; write it in quotes")
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / value
-
-
-def _runtime(value: Any, info: ValidationInfo) -> Path:
-    known = _choices(info).runtimes
-    return known[value] if isinstance(value, str) and value in known else _absolute(value, info)
-
-
-File = Annotated[Path, BeforeValidator(_absolute)]
-Runtime = Annotated[Path, BeforeValidator(_runtime)]
-
-
-def _number_or_bool(value: Any) -> bool | int | float:
-    if not isinstance(value, bool | int | float):
-        raise ValueError(f"{value!r} is neither a number nor true or false")
-    return value
-
-
-@dataclass(frozen=True)
-class PassList:
-    """Transforms in their order.
-
-    Attributes:
-        written: as they stand in the target file.
-        calls: what that says; files are absolute.
-        files: those that the calls name, by what they are to them.
-    """
-
-    written: tuple[str, ...]
-    calls: tuple[Call, ...]
-    files: Mapping[str, Path]
-
-
-def _passes(value: Any, info: ValidationInfo) -> PassList:
-    texts = (value,) if isinstance(value, str) else value
-    if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f'{value!r} is neither "default" nor a list of transforms')
-    known, named = _choices(info).transforms, _choices(info).transform_files
-    calls: list[Call] = []
-    files: dict[str, Path] = {}
-    for call in (call for text in texts for call in _calls(text)):
-        _one_of(call.name, list(known))
-        unknown = [name for name in call.values if known and name not in known[call.name]]
-        if unknown:
-            allowed = known[call.name]
-            has = f"allowed: {', '.join(allowed)}" if allowed else "it has none"
-            raise ValueError(f"{call.name} has no parameter {unknown[0]!r}{_nearest(unknown[0], allowed)}; {has}")
-        paths = {name: _absolute(call.values[name][0], info) for name in named.get(call.name, ()) if call.given(name)}
-        calls.append(replace(call, values=call.values | {name: (str(path),) for name, path in paths.items()}))
-        files |= {f"{name} of {call.name}, transform {len(calls)}": path for name, path in paths.items()}
-    return PassList(texts, tuple(calls), files)
-
-
-def _calls(text: str) -> tuple[Call, ...]:
-    try:
-        return parse_calls(text)
-    except TargetError as error:
-        raise ValueError(str(error)) from error
-
-
-def _per_channel(value: Any) -> tuple[float, ...]:
-    """One number, or one a channel, as a tuple."""
-    numbers = list(value) if isinstance(value, tuple) else [value]
-    if not numbers or not all(type(n) in (int, float) and abs(n) <= sys.float_info.max for n in numbers):
-        given = numbers if isinstance(value, tuple) else value
-        raise ValueError(f"{given!r} is neither a finite number nor a list of them, one a channel")
-    return tuple(map(float, numbers))
-
-
-# Plain validators: the errors of a union would name its branches, as if they were keys of the file.
-ConstantValue = Annotated[
-    bool | int | float, PlainValidator(_number_or_bool, json_schema_input_type=bool | int | float)
-]
-Passes = Annotated[
-    PassList,
-    PlainValidator(_passes, json_schema_input_type=Literal["default"] | tuple[str, ...]),
-    PlainSerializer(lambda passes: passes.written, return_type=tuple[str, ...]),
-]
-
-PerChannel = Annotated[
-    tuple[float, ...], BeforeValidator(_per_channel, json_schema_input_type=float | tuple[float, ...])
-]
-
-
-@dataclass(frozen=True)
-class UserCode:
-    """A Python object of the user's, written `module:name`.
-
-    Attributes:
-        folder: the target file's, where the module is looked for first; installed packages come after.
-        module, name: of the object.
-    """
-
-    folder: Path
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.name}"
-
-
-def _user_code(value: Any, info: ValidationInfo) -> UserCode:
-    found = _CODE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f'{value!r} names no code; write "module:name", for example "my_model:build"')
-    return UserCode(Path((info.context or {}).get("folder", Path())), found[1], found[2])
-
-
-Code = Annotated[
-    UserCode,
-    PlainValidator(_user_code, json_schema_input_type=str),
-    PlainSerializer(lambda code: f"{code.module}:{code.name}", return_type=str),
-]
-
-
-def _data_source(value: Any, info: ValidationInfo) -> Path | UserCode:
-    return _user_code(value, info) if isinstance(value, str) and _CODE.fullmatch(value) else _absolute(value, info)
-
-
-DataFile = Annotated[
-    Path | UserCode,
-    PlainValidator(_data_source, json_schema_input_type=str),
-    PlainSerializer(
-        lambda source: f"{source.module}:{source.name}" if isinstance(source, UserCode) else str(source),
-        when_used="json",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class MetricChoice:
-    """A metric, by its name or as the user's own code, with its parameters."""
-
-    name: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    code: UserCode | None = None
-
-
-def _metric(value: Any, info: ValidationInfo) -> MetricChoice:
-    parameters = dict(value) if isinstance(value, Mapping) else {}
-    name = parameters.pop("name", None) if isinstance(value, Mapping) else value
-    if not isinstance(name, str):
-        raise ValueError(f'{value!r} names no metric; write "top1", or {{ name = "top_k", k = 5 }}')
-    if _CODE.fullmatch(name):
-        return MetricChoice(name, parameters, _user_code(name, info))
-    known = _choices(info).metrics
-    _one_of(name, list(known))
-    unknown = [key for key in parameters if known and key not in known[name]]
-    if unknown:
-        allowed = f"allowed: {', '.join(known[name])}" if known[name] else "it has none"
-        raise ValueError(f"{name} has no parameter {unknown[0]!r}{_nearest(unknown[0], known[name])}; {allowed}")
-    return MetricChoice(name, parameters)
-
-
-MetricName = Annotated[
-    MetricChoice,
-    PlainValidator(_metric, json_schema_input_type=str | dict[str, Any]),
-    PlainSerializer(lambda metric: {"name": metric.name, **metric.parameters}, return_type=dict[str, Any]),
-]
 
 
 class _Strict(BaseModel):
@@ -399,7 +200,7 @@ class Data(_Strict):
     @field_validator("accept")
     @classmethod
     def _check_accept(cls, accepted: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return tuple(_one_of(name, _choices(info).data_checks) for name in accepted)
+        return tuple(one_of(name, choices_of(info).data_checks) for name in accepted)
 
 
 class Transforms(_Strict):
@@ -474,7 +275,7 @@ class Artifact(_Strict):
     )
     search: Search = Search()
     limits: Limits = Limits()
-    runs_on: tuple[str, ...] | None = Field(
+    runs_on: DeviceNames | None = Field(
         None, description="Devices on which it must answer right, too. Default: those of the target that can run it."
     )
     allow_float_operators: bool | None = Field(
@@ -497,18 +298,18 @@ class Artifact(_Strict):
     @field_validator("format")
     @classmethod
     def _check_format(cls, name: str, info: ValidationInfo) -> str:
-        return _one_of(name, list(_choices(info).formats))
+        return one_of(name, list(choices_of(info).formats))
 
     @field_validator("precision")
     @classmethod
     def _check_precision(cls, precision: str, info: ValidationInfo) -> str:
-        return _one_of(precision, list(_precisions(info)))
+        return one_of(precision, list(_precisions(info)))
 
     @field_validator("interface")
     @classmethod
     def _check_interface(cls, interface: str | None, info: ValidationInfo) -> str | None:
         allowed = _precisions(info).get(info.data.get("precision", ""), ())
-        return interface if interface is None else _one_of(interface, allowed)
+        return interface if interface is None else one_of(interface, allowed)
 
     @field_validator("layers")
     @classmethod
@@ -578,7 +379,7 @@ class Target(_Strict):
 
     name: FileStem = Field(description="Name of the published folder.")
     platform: Literal["android", "ios", "any"] = Field("any", description="Where the app runs.")
-    runs_on: tuple[str, ...] = Field(
+    runs_on: DeviceNames = Field(
         (), description='Devices on which files must answer right, such as "arm64:cortex-a53".'
     )
     model: Model
@@ -591,125 +392,13 @@ class Target(_Strict):
     )
 
 
-def load_target(path: Path, choices: Choices) -> Target:
-    """Read and validate a target file.
-
-    Raises:
-        TargetError: the file is missing or wrong; lists everything that is wrong, one line each.
-    """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TargetError(f"{path}: not valid TOML: {error}") from error
-    wrong = _wrong_artifacts(table)
-    target = None
-    try:
-        context = {"folder": path.resolve().parent, "choices": choices}
-        target = Target.model_validate(_with_tuples(table), context=context)
-    except ValidationError as error:
-        wrong = [_explain(detail) for detail in error.errors(include_url=False)] + wrong
-    if target is None or wrong:
-        raise TargetError("\n".join(f"{path}: {problem}" for problem in wrong))
-    return target
-
-
-def _with_tuples(value: Any) -> Any:
-    """TOML's arrays as tuples, which is what strict validation takes for one."""
-    if isinstance(value, dict):
-        return {key: _with_tuples(entry) for key, entry in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _wrong_artifacts(table: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the artifacts as a list; looked up in the file itself, whatever else is wrong in it."""
-    artifacts = table.get("artifacts")
-    if artifacts == []:
-        return ["artifacts: name at least one"]
-    names = [a.get("name") for a in artifacts if isinstance(a, dict)] if isinstance(artifacts, list) else []
-    twice = sorted({repr(name) for name in names if name is not None and names.count(name) > 1})
-    return [f"artifacts: names are unique; {', '.join(twice)} is used more than once"] if twice else []
-
-
-def json_schema(choices: Choices) -> dict[str, Any]:
-    """The JSON schema of a target file, with the names of the units that exist."""
-    schema = Target.model_json_schema()
-    definitions = schema["$defs"]
-    precisions = {p: list(i) for kinds in choices.formats.values() for p, i in kinds.items()}
-    definitions["Artifact"]["properties"]["format"]["enum"] = list(choices.formats)
-    definitions["Artifact"]["properties"]["precision"]["enum"] = list(precisions)
-    definitions["Evaluation"]["properties"]["metric"]["examples"] = list(choices.metrics)
-    return schema
-
-
-def _explain(detail: ErrorDetails) -> str:
-    key = _key(detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        allowed = _fields_at(detail["loc"][:-1])
-        return f"{key}: unknown key{_nearest(str(detail['loc'][-1]), allowed)}; allowed here: {', '.join(allowed)}"
-    if detail["type"] == "missing":
-        return f"{key}: missing; add it"
-    if detail["type"] == "value_error":
-        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-    if detail["type"] == "tuple_type":
-        return f"{key}: write a list, in brackets (it is {detail['input']!r})"
-    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r})"
-
-
-def _key(location: Sequence[int | str]) -> str:
-    key = ""
-    for part in location:
-        if isinstance(part, int):
-            key += f"[{part}]"
-        elif part != "[key]":  # pydantic's mark for a wrong key in a table
-            name = part if re.fullmatch(r"[\w-]+", part) else f'"{part}"'
-            key += f".{name}" if key else name
-    return key or "target"
-
-
-def _fields_at(location: Sequence[int | str]) -> list[str]:
-    model: Any = Target
-    for part in location:
-        if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> Any:
-    """The model inside an annotation such as `tuple[Artifact, ...]` or `Calibration | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(found for argument in annotation.__args__ if (found := _model_in_or_none(argument)))
-
-
-def _model_in_or_none(annotation: Any) -> Any:
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-
-
-def _choices(info: ValidationInfo) -> Choices:
-    choices = (info.context or {}).get("choices")
-    return choices if isinstance(choices, Choices) else Choices()
-
-
 def _precisions(info: ValidationInfo) -> Mapping[str, Sequence[str]]:
-    return _choices(info).formats.get(info.data.get("format", ""), {})
+    return choices_of(info).formats.get(info.data.get("format", ""), {})
 
 
 def _of_scheme(key: str, value: str, info: ValidationInfo) -> str:
     name = info.data.get("format", "")
-    known = _choices(info).schemes
+    known = choices_of(info).schemes
     if known and name not in known:
         raise ValueError(f"layers of {name} have no precisions of their own; leave it out")
-    return _one_of(value, known.get(name, {}).get(key, ()))
-
-
-def _one_of(value: str, allowed: Sequence[str]) -> str:
-    if allowed and value not in allowed:
-        raise ValueError(f"{value!r} is not known{_nearest(value, allowed)}; allowed: {', '.join(allowed)}")
-    return value
-
-
-def _nearest(value: str, allowed: Sequence[str]) -> str:
-    near = difflib.get_close_matches(value, allowed, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return one_of(value, known.get(name, {}).get(key, ()))

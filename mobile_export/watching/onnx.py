@@ -4,6 +4,7 @@ Operators between DequantizeLinear and QuantizeLinear are then computed in float
 file says; fused integer kernels differ from that by a rounding here and there.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.explanation.network import Node, Quantization, Values, Watch
 from mobile_export.formats.onnx_runner import OnnxRunner, load, run, serialize, session_options
 from mobile_export.graphs.tensors import Array
 from mobile_export.quantize.onnx_graph import all_bodies, attribute_of, inner_nodes, walk
 from mobile_export.quantize.onnx_operators import weighted_operators
+from mobile_export.watching.network import Node, Quantization, Values, Watch, Watched
 
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 _INTEGER = ("ConvInteger", "MatMulInteger")
+_ACTIVATIONS = ("Relu", "Clip")
 _REAL = frozenset({"float32", "float16", "bfloat16", "float64"})
 
 
@@ -60,6 +62,34 @@ class ONNXNetwork:
         found = weighted_operators(self._model.graph)
         return frozenset(name for name, layer in found.items() if name in layer.node.output)  # as conversions name them
 
+    @cached_property
+    def fused(self) -> Collection[str]:
+        """What lies between integers, and between quantizing as it runs and the real sums: its fusions go over it."""
+        outputs = {output.name for output in self._model.graph.output}
+        return (set(self._between_integers()) | set(self._of_integer_sums())) - outputs
+
+    def _between_integers(self) -> set[str]:
+        readers = Counter(name for node in self.nodes for name in node.inputs)
+        found: set[str] = set()
+        for node in reversed(self.nodes):
+            if node.kind == "DequantizeLinear":
+                found |= set(node.outputs)
+            elif node.kind == "QuantizeLinear" or (node.kind in _ACTIVATIONS and set(node.outputs) <= found):
+                found |= {name for name in node.inputs[:1] if readers[name] == 1}
+        return found
+
+    def _of_integer_sums(self) -> set[str]:
+        sums: set[str] = set()
+        scales: set[str] = set()
+        for node in self.nodes:
+            if node.kind in _INTEGER or (node.kind == "Cast" and set(node.inputs) <= sums):
+                sums |= set(node.outputs)
+            elif node.kind == "DynamicQuantizeLinear" or (
+                node.kind == "Mul" and all(name in scales or self.is_constant(name) for name in node.inputs)
+            ):
+                scales |= set(node.outputs)
+        return sums | scales
+
     def _node(self, node: Any) -> Node:
         captured = [name for inner in inner_nodes(node) for name in inner.input]
         recast = node.op_type == "Cast" and {self.types.get(node.input[0]), self.types.get(node.output[0])} <= _REAL
@@ -78,21 +108,26 @@ class ONNXNetwork:
             return self.quantized[name].dequantize(stored) if self.quantized[name].fits(stored.shape) else None
         return stored.astype(np.float32) if stored is not None and stored.dtype.kind == "f" else None
 
-    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
+    def watched(self, names: Sequence[str], cut: bool = False) -> Watched:
         import onnx
 
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
-        written = {name: name for name in names}
+        inputs, written = list(self.inputs.values()), {name: name for name in names}
         if cut:
             written = _cut(model.graph, frozenset(names))
-            fed = [name for name in names if name in written]
-            model.graph.input.extend(onnx.helper.make_tensor_value_info(n, self._number(n), None) for n in fed)
+            inputs += written
+            model.graph.input.extend(
+                onnx.helper.make_tensor_value_info(name, self._number(name), None) for name in written
+            )
         del model.graph.output[:]
         model.graph.output.extend(
-            onnx.helper.make_tensor_value_info(t, self._number(n), None) for n, t in written.items()
+            onnx.helper.make_tensor_value_info(output, self._number(name), None) for name, output in written.items()
         )
-        return _Watching(model, written, self.types)
+        return Watched(serialize(model), tuple(inputs), written)
+
+    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
+        return _Watching(self.watched(names, cut), self.types)
 
     def _number(self, name: str) -> int:
         import onnx
@@ -149,17 +184,17 @@ class ONNXNetwork:
 
 
 class _Watching:
-    """A session of a model whose outputs are the tensors that are watched."""
+    """A session of a file whose outputs are the tensors that are watched."""
 
-    def __init__(self, model: Any, written: Mapping[str, str], types: Mapping[str, str]) -> None:
+    def __init__(self, file: Watched, types: Mapping[str, str]) -> None:
         options = session_options(level="DISABLE_ALL")
-        self._session = load(serialize(model), options, "the file with its tensors as outputs")
-        self._written, self._types = written, types
-        self._inputs = [entry.name for entry in self._session.get_inputs()]
+        self._session = load(file.content, options, "the file with its tensors as outputs")
+        self._file, self._types = file, types
 
     def __call__(self, feeds: Mapping[str, Array]) -> Values:
-        found = run(self._session, {name: np.asarray(feeds[name], self._types[name]) for name in self._inputs})
-        return {name: found[written] for name, written in self._written.items()}
+        given = {name: np.asarray(feeds[name], self._types[name]) for name in self._file.inputs}
+        found = run(self._session, given)
+        return {name: found[output] for name, output in self._file.outputs.items()}
 
 
 def _cut(graph: Any, names: Collection[str]) -> dict[str, str]:

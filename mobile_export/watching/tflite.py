@@ -9,7 +9,6 @@ import numpy as np
 
 from mobile_export import machine
 from mobile_export.errors import ConversionError, NotRunnableError
-from mobile_export.explanation.network import Node, Quantization, Values, Watch
 from mobile_export.formats.flatbuffer import (
     add_tensor,
     operator_name,
@@ -19,9 +18,11 @@ from mobile_export.formats.flatbuffer import (
     walk,
     write_model,
 )
+from mobile_export.formats.tflite_edges import publish
 from mobile_export.formats.tflite_layers import Operations
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graphs.tensors import Array
+from mobile_export.watching.network import Node, Quantization, Values, Watch, Watched
 
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
@@ -30,6 +31,7 @@ class TFLiteNetwork:
     """The main subgraph of a .tflite file; a `Network`."""
 
     folds_conversions = False
+    fused = frozenset[str]()
 
     def __init__(self, path: Path) -> None:
         """Read `path`.
@@ -82,40 +84,39 @@ class TFLiteNetwork:
             return self.quantized[name].dequantize(stored) if self.quantized[name].fits(stored.shape) else None
         return stored.astype(np.float32) if stored.dtype.kind == "f" else None
 
-    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
+    def watched(self, names: Sequence[str], cut: bool = False) -> Watched:
         model = read_model(self._content)
         main = model.subgraphs[0]
         entries = [int(index) for index in main.inputs]
-        watched = {name: self._indices[name] for name in names}
+        exits = {name: self._indices[name] for name in names}
         if cut:
-            written = _cut(main, set(watched.values()))
-            entries += [index for index in watched.values() if index not in entries]
-            watched = {name: written[index] for name, index in watched.items() if index in written}
-        main.inputs, main.outputs = entries, list(watched.values())
-        model.signatureDefs = []
-        fed = {self._names[index]: index for index in entries}
-        return _Watching(write_model(model), fed, watched, self.types, self.quantized)
+            written = _cut(main, set(exits.values()))
+            entries += [index for index in exits.values() if index in written and index not in entries]
+            exits = {name: written[index] for name, index in exits.items() if index in written}
+        main.inputs, main.outputs = entries, list(exits.values())
+        inputs = [self._names[index] for index in entries]
+        publish(model, inputs, list(exits))
+        return Watched(write_model(model), tuple(inputs), {name: name for name in exits})
+
+    def watch(self, names: Sequence[str], cut: bool = False) -> Watch:
+        return _Watching(self.watched(names, cut), self.types, self.quantized)
 
 
 class _Watching:
-    """An interpreter of a model whose outputs are the tensors that are watched."""
+    """LiteRT's interpreter of a file whose outputs are the tensors that are watched."""
 
-    def __init__(
-        self,
-        content: bytes,
-        fed: Mapping[str, int],
-        watched: Mapping[str, int],
-        types: Mapping[str, str],
-        quantized: Mapping[str, Quantization],
-    ) -> None:
+    def __init__(self, file: Watched, types: Mapping[str, str], quantized: Mapping[str, Quantization]) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._fed, self._watched, self._types, self._quantized = fed, watched, types, quantized
+        self._types, self._quantized = types, quantized
         self._shapes: list[tuple[int, ...]] = []
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=machine.threads())
+            self._interpreter = Interpreter(model_content=file.content, num_threads=machine.threads())
         except (ValueError, RuntimeError) as error:
             raise ConversionError(f"LiteRT does not load the file with its tensors as outputs: {error}") from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._fed = {name: detail["index"] for name, detail in zip(file.inputs, inputs, strict=True)}
+        self._watched = {name: detail["index"] for name, detail in zip(file.outputs, outputs, strict=True)}
 
     def __call__(self, feeds: Mapping[str, Array]) -> Values:
         stored = [self._to_stored(name, feeds[name]) for name in self._fed]

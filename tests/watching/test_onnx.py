@@ -8,9 +8,9 @@ import pytest
 from onnxruntime import quantization
 
 from mobile_export.errors import ConversionError, ModelError
-from mobile_export.explanation.onnx_network import ONNXNetwork
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.samples import load_samples
+from mobile_export.watching.onnx import ONNXNetwork
 from tests.explanation.models import explained, kinds, layers_of, network, rescale, written
 
 
