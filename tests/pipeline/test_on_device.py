@@ -3,7 +3,7 @@
 The devices are this computer's runtimes, which are given another file where something is to be wrong.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from mobile_export import devices
 from mobile_export.errors import ConversionError, NotRunnableError
 from mobile_export.formats import FORMATS, flatbuffer
+from mobile_export.formats.tflite_runner import TFLiteRunner
+from mobile_export.graphs.tensors import Array
 from mobile_export.pipeline import Measured, Ran, measure, prepare, refer, run_on, write
 from mobile_export.pipeline.on_device import drawn_rows, worst_first
 from mobile_export.planning.plan import request_for
@@ -161,6 +163,33 @@ def test_what_does_not_run_there_is_told_and_fails(run: Callable[..., Ran], grou
 def test_what_crashes_there_says_which_file_and_where(run: Callable[..., Ran]) -> None:
     with pytest.raises(ConversionError, match=r"^artifact 'file' on here:it: file\.tflite: the emulator died"):
         run(crash)
+
+
+def test_samples_run_one_by_one_where_the_batch_is_dynamic(ground: Ground, tmp_path: Path, monkeypatch) -> None:
+    """LiteRT's CompiledModel, which runs files on devices, crashes on some whose inputs were resized."""
+    sizes: list[int] = []
+
+    class Counting(TFLiteRunner):
+        def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+            sizes.extend(len(array) for array in feeds.values())
+            return super().__call__(feeds)
+
+    @dataclass(frozen=True)
+    class Counted(Changing):
+        @contextmanager
+        def open(self, kind: str, path: Path) -> Iterator[Runner]:
+            yield Counting(path)
+
+    model = flatbuffer.read_model(ground.path.read_bytes())
+    main = model.subgraphs[0]
+    for tensor in (main.tensors[index] for index in (*main.inputs, *main.outputs)):
+        tensor.shapeSignature = [-1, *tensor.shape[1:]]
+    dynamic = tmp_path / "dynamic.tflite"
+    dynamic.write_bytes(flatbuffer.write_model(model))
+    assert [edge.shape and edge.shape[0] for edge in TFLiteRunner(dynamic).inputs] == [-1]
+    monkeypatch.setitem(devices.DEVICES, "here", OneDevice(Counted(nothing, tmp_path)))
+    assert run_on(ground.target, ground.artifact, dynamic, "here:it", ground.folder).samples == 32
+    assert sizes == [1] * 32
 
 
 def test_parts_that_do_not_run_leave_the_verdict(run: Callable[..., Ran], ground: Ground) -> None:
