@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import toolchains
 from tests.toolchains import NOT_RUN
 
 COUNTED: Counter[tuple[str, str]] = Counter()
@@ -15,9 +16,13 @@ COUNTED: Counter[tuple[str, str]] = Counter()
 
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory) -> Iterator[None]:
-    """What fixtures of the session build is kept apart from the user's own."""
+    """What fixtures of the session build, and devices that are set up, are kept apart from the user's own.
+
+    Workers have the environment that there was when the first of them started.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOBILE_EXPORT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MOBILE_EXPORT_DEVICES", str(toolchains.folder() / "arm64"))
         yield
 
 
