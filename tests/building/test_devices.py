@@ -8,6 +8,7 @@ from mobile_export.devices.installation import is_native
 from mobile_export.errors import MissingToolError
 from mobile_export.planning.devices import Overrides
 from mobile_export.planning.plan import Plan, plan
+from mobile_export.workers import prepare_server
 from tests.building.test_making import ARTIFACTS, maker
 from tests.building.test_making import planned as planned_here
 from tests.toolchains import not_run
@@ -27,6 +28,7 @@ def missing(tmp_path: Path, monkeypatch) -> None:
     """No device is set up."""
     if is_native():
         not_run("an ARM computer needs no set-up of arm64")
+    prepare_server()  # it keeps the environment in which it starts, for the tests that come after
     monkeypatch.setenv("MOBILE_EXPORT_DEVICES", str(tmp_path / "none"))
 
 
