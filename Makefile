@@ -25,8 +25,9 @@ check: $(INSTALLED)
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "not e2e" --numprocesses auto
 
+# Builds take all cores by themselves; two files of tests at once fill the gaps.
 e2e: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m e2e
+	$(BIN)/python -m pytest -q -m e2e --numprocesses 2 --dist loadfile
 
 # What the two example apps have in the repository, made anew: after a change of what is generated.
 apps: demo
