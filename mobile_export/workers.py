@@ -119,7 +119,8 @@ def run(
     schedule = Schedule(tasks, Room(jobs, memory))
     running: dict[Task, _Running] = {}
     leaving: list[_Running] = []
-    with tempfile.TemporaryDirectory(prefix="mobile-export-") as folder, _left(leaving), _stopping(running):
+    place = tempfile.TemporaryDirectory(prefix="mobile-export-", ignore_cleanup_errors=True)
+    with place as folder, _left(leaving), _stopping(running):
         while running or not schedule.is_done:
             if stop is not None and stop.is_set():
                 raise concurrent.futures.CancelledError
@@ -255,6 +256,7 @@ def _work(pipe: Connection, log: str, threads: int, function: Callable[..., Any]
         return  # the build was interrupted while this worker was being started, and has cleaned up
     for stream in (1, 2):
         os.dup2(descriptor, stream)
+    tempfile.tempdir = str(Path(log).parent)  # what a worker leaves that is killed goes with the folder
     _limit_memory()
     machine.take(threads)
     try:

@@ -298,9 +298,9 @@ def test_what_is_taken_where_a_call_names_nothing() -> None:
 def test_devices_break_no_app(made: Made) -> None:
     same, far = device("cortex-a53"), device("cortex-a53", 0.5)
     plain, ran, skipped = (made(artifact(devices=each)) for each in ((), (same,), (not_run(),)))
-    assert fine(plain, ran) == ["digits: on arm64:cortex-a53: not run → the same answers"]
-    assert fine(ran, skipped) == ["digits: on arm64:cortex-a53: the same answers → not run"]
+    assert fine(plain, ran) == ["digits: on arm64:cortex-a53: not run → the same answers to 32 samples"]
+    assert fine(ran, skipped) == ["digits: on arm64:cortex-a53: the same answers to 32 samples → not run"]
     assert fine(ran, made(artifact(devices=(far,)))) == [
-        "digits: on arm64:cortex-a53: the same answers → answers differ by 0.5"
+        "digits: on arm64:cortex-a53: the same answers to 32 samples → answers to 32 samples differ by 0.5"
     ]
     assert fine(plain, skipped) == fine(ran, ran) == []

@@ -258,6 +258,17 @@ def test_logs_are_removed(tmp_path: Path, monkeypatch) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_worker_leaves_that_is_killed_is_removed(tmp_path: Path, monkeypatch) -> None:
+    one(do.add, 1, 2)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    usual = Path(os.environ.get("TMPDIR", "/tmp"))
+    before = set(usual.glob("tmp*/left"))
+    with pytest.raises(ConversionError, match="ended by SIGTERM"):
+        one(do.leave_files)
+    assert list(tmp_path.iterdir()) == []
+    assert set(usual.glob("tmp*/left")) == before
+
+
 def test_what_workers_write_does_not_reach_us() -> None:
     script = (
         "from mobile_export.workers import Task, run; from tests.worker_functions import chatter;"

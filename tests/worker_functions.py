@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -28,6 +29,12 @@ def meet(folder: Path, name: str, expected: int) -> int:
         time.sleep(0.01)
     (folder / name).unlink()
     return seen
+
+
+def leave_files() -> None:
+    """Die with files in a temporary folder."""
+    Path(tempfile.mkdtemp(), "left").touch()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def process_id() -> int:

@@ -17,7 +17,7 @@ from mobile_export.errors import ConversionError, ModelError
 from mobile_export.executors import Crew, open_crew
 from mobile_export.formats import FORMATS
 from mobile_export.formats.ort import required_operators
-from mobile_export.pipeline import Prepared, prepare
+from mobile_export.pipeline import Prepared, is_run_on_devices, prepare
 from mobile_export.planning.devices import NO_OVERRIDES, Overrides, devices_of
 from mobile_export.planning.plan import Plan, file_of, plan
 from mobile_export.scheduling import Task
@@ -233,7 +233,8 @@ class Maker:
 def _key(planned: Plan) -> str:
     """What targets agree on that share a ground."""
     target = planned.target
-    return repr((planned.source, planned.data, target.model, target.data, target.transforms))
+    drawn = target.device if is_run_on_devices(target) else None
+    return repr((planned.source, planned.data, target.model, target.data, target.transforms, drawn))
 
 
 def _require_devices(target: Target, wanted: Sequence[Artifact]) -> None:

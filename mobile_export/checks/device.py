@@ -2,7 +2,7 @@
 
 A device runs a part of the samples. So that what it answers is held against the limits of the artifact, every number
 that was measured here on all samples is moved by as much as it differs between there and here on that part: equal
-answers give the very same numbers, whatever was drawn.
+answers give the very same numbers, whatever was drawn. Where neither side has a number on that part, there is none.
 
 Limits of bytes are not judged again, the file is the same; nor is `latency_ratio`, since an emulator's time says
 nothing; nor `confidence`, which so few samples cannot give.
@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from mobile_export.checks.evidence import NAN, Measurement, decimal, measured
-from mobile_export.graphs.tensors import Array
+from mobile_export.graphs.tensors import Array, Real
 from mobile_export.samples import Samples
 from mobile_export.target import Limits
 
@@ -39,9 +39,14 @@ step, 8e-3; a dense layer of int16 differs by steps of 3e-5. A kernel that is wr
 LIMIT = "device_difference"
 """The one limit that is measured on devices alone."""
 
+SMALL_CHANNEL = 0.05
+"""The part of an output's largest magnitude by which a channel of smaller values is measured."""
+_LOOKED_AT = 1 << 16
+"""Values that are looked at, evenly chosen, to know whether they were rounded to 8 bits."""
+
 
 def device(precisions: Collection[str], here: Samples, there: Samples, limits: Limits) -> list[Measurement]:
-    """The largest difference between a device's answers and this computer's; the worst output counts.
+    """The largest difference between a device's answers and this computer's; the worst output and channel count.
 
     Args:
         precisions: of the file's layers; that of which most is allowed decides.
@@ -57,8 +62,8 @@ def device(precisions: Collection[str], here: Samples, there: Samples, limits: L
 def _difference(here: Array, there: Array | None) -> tuple[float, str]:
     """How far one output is from what it is here, and what is wrong with it where it cannot be told.
 
-    Real values: largest |there - here| over the largest magnitude here. Whole numbers, such as of a class, a count, a
-    truth: the share that is another, since how far apart the numbers of two classes are says nothing.
+    Real values: largest |there - here| over the largest magnitude here, see `magnitudes`. Whole numbers, such as of a
+    class, a count, a truth: the share that is another, since how far apart the numbers of two classes are says nothing.
     """
     if there is None:
         return NAN, "is missing there"
@@ -73,9 +78,37 @@ def _difference(here: Array, there: Array | None) -> tuple[float, str]:
     finite = np.isfinite(expected) & np.isfinite(found)
     if not np.array_equal(expected[~finite], found[~finite], equal_nan=True):
         return NAN, "is not finite, there or here alone"
-    largest = float(np.abs(expected[finite]).max(initial=0.0))
-    furthest = float(np.abs(found[finite] - expected[finite]).max(initial=0.0))
-    return furthest / max(largest, float(np.finfo(np.float32).tiny)), ""
+    apart = np.zeros(expected.shape)
+    apart[finite] = np.abs(found[finite] - expected[finite])
+    return float((apart / magnitudes(expected)).max(initial=0.0)), ""
+
+
+def magnitudes(values: Array) -> Real:
+    """What differences of an output are to be divided by: its largest magnitude, of each channel where it has some.
+
+    Coordinates up to 640 hide any score beside them. So where an answer has two dimensions or more, each channel, which
+    is the last, is measured by its own; but by no less than a part of the largest, or rounding would be a difference.
+    Channels that were rounded to the same 8 bits have one measure, since they have one step.
+
+    Args:
+        values: real or complex, shape [samples, ...].
+
+    Returns:
+        Above 0, of a shape that broadcasts to that of `values`.
+    """
+    sizes = np.abs(values)
+    sizes[~np.isfinite(sizes)] = 0
+    largest = max(float(sizes.max(initial=0.0)), float(np.finfo(np.float32).tiny))
+    if sizes.ndim < 3 or _is_of_8_bits(sizes, largest):
+        return np.array(largest)
+    channels: Real = sizes.max(axis=tuple(range(sizes.ndim - 1)), initial=SMALL_CHANNEL * largest)
+    return channels
+
+
+def _is_of_8_bits(sizes: Real, largest: float) -> bool:
+    """Whether all values are multiples of a step, of which the largest is 255 at most."""
+    some = sizes.reshape(-1)[:: max(1, sizes.size // _LOOKED_AT)]
+    return bool(np.diff(np.unique(some)).min(initial=largest) >= largest / 256)
 
 
 def moved(
@@ -90,8 +123,10 @@ def moved(
 
 
 def _moved(found: Measurement, before: float, after: float) -> Measurement:
-    if after == before or (math.isnan(after) and math.isnan(before)):
+    if after == before:
         return replace(found, note="", interval=None)
+    if math.isnan(after) and math.isnan(before):  # such as of one sample, which has no noise, or of one class
+        return replace(found, value=NAN, limit=None, note="the samples that were run do not tell", interval=None)
     change = after - before
     value = found.value + change
     if math.isinf(change):  # such as of a signal that is without noise on one side

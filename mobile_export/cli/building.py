@@ -223,7 +223,8 @@ def _as_json(outcome: "Outcome", stages: Sequence[tuple[str, float]]) -> dict[st
 
 
 def _print_tables(outcomes: list["Outcome"]) -> None:
-    from mobile_export.report.devices import devices_table, operator_lines
+    from mobile_export.planning.devices import core_lines
+    from mobile_export.report.devices import devices_table, disagreement_lines, operator_lines
     from mobile_export.report.terminal import artifacts_table, failures_table, print_tables, search_lines
 
     screen = console()
@@ -237,5 +238,6 @@ def _print_tables(outcomes: list["Outcome"]) -> None:
             made = outcome.manifest
             tables = [artifacts_table(made, screen.width), devices_table(made, screen.width)]
             print_tables(screen, [*tables, failures_table(made)])
-            for line in (*operator_lines(made), *search_lines(made)):
+            lines = [*operator_lines(made), *core_lines(made), *disagreement_lines(made), *search_lines(made)]
+            for line in lines:
                 screen.print(f"     {line}")

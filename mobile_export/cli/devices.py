@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobile_export.cli.app import Format, Progress, need, print_json, say, warn
-from mobile_export.errors import MissingToolError
+from mobile_export.errors import MissingToolError, TargetError
 
 if TYPE_CHECKING:
     from mobile_export.devices.survey import Survey
@@ -25,7 +25,15 @@ def _need_packages() -> None:
 
 _NATIVE = "this is an ARM computer: its own runtimes are those of phones, and nothing has to be set up"
 
-Kind = Annotated[Literal["arm64"], typer.Argument(help="The kind of device.")]
+Kind = Annotated[str, typer.Argument(help="The kind of device: arm64.")]
+
+
+def _check(kind: str) -> None:
+    """See that it is one that is set up."""
+    from mobile_export.devices.installation import KIND
+
+    if kind != KIND:
+        raise TargetError(f"{kind}: no kind of device that is set up; name {KIND}")
 
 
 @device.command()
@@ -44,6 +52,7 @@ def install(
     from mobile_export.devices.installation import install, is_native, states
     from mobile_export.devices.survey import Survey, answers
 
+    _check(kind)
     begun, found = time.monotonic(), Survey(native=True)
     if not is_native():
         with Progress() as progress:
@@ -61,11 +70,12 @@ def install(
 @device.command(name="list")
 def show(output: Format = "text") -> None:
     """Show which devices targets can name, and whether they can be used."""
+    from mobile_export.devices.installation import KIND
     from mobile_export.devices.survey import survey
 
     found = survey(test=True)
     if output == "json":
-        print_json({"arm64": as_json(found)})
+        print_json({KIND: as_json(found)})
         return
     say("\n".join(lines(found)))
     if found.problem:
@@ -78,6 +88,7 @@ def remove(kind: Kind, output: Format = "text") -> None:
     from mobile_export.devices.installation import folder, remove
     from mobile_export.report.terminal import format_bytes
 
+    _check(kind)
     removed = remove()
     if output == "json":
         print_json({kind: {"folder": folder().as_posix(), "removed": removed}})
@@ -103,18 +114,18 @@ def as_json(found: "Survey") -> dict[str, Any]:
 def lines(found: "Survey") -> Iterator[str]:
     """The same for people."""
     from mobile_export.devices.cores import CORES
-    from mobile_export.devices.installation import folder
+    from mobile_export.devices.installation import KIND, folder
     from mobile_export.report.terminal import format_bytes
 
     if found.native:
-        yield f"arm64: {_NATIVE}"
+        yield f"{KIND}: {_NATIVE}"
         return
-    yield f"arm64: {format_bytes(found.bytes)} in {folder()}"
+    yield f"{KIND}: {format_bytes(found.bytes)} in {folder()}"
     for part in found.parts:
         yield f"  {part.title:14} {part.version or '':14} {format_bytes(part.bytes):>8}  {part.problem or 'ok'}"
     for answer in found.cores:
         does = f"not usable: {answer.problem}" if answer.problem else f"ok: {CORES[answer.core].about}"
-        yield f"  arm64:{answer.core:14} {does}"
+        yield f"  {KIND}:{answer.core:14} {does}"
 
 
 def in_short(found: "Survey") -> str:

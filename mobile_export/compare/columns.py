@@ -7,7 +7,7 @@ from math import isnan
 
 from mobile_export.compare.result import Candidate, Comparison
 from mobile_export.published.manifest import CheckEntry
-from mobile_export.report.terminal import DIFFERENCE, format_bytes, format_measured, format_value
+from mobile_export.report.terminal import DIFFERENCE, format_bytes, format_measured, format_value, short_names
 
 NOT_TAKEN = "not taken"
 
@@ -124,10 +124,8 @@ def _columns(comparison: Comparison) -> Iterator[Column]:
     about = "Memory of it that the system cannot drop under pressure."
     yield Column("anonymous", about, 10, partial(_memory, name="anonymous"))
     devices = device_names(comparison)
-    mixed = len({device.partition(":")[0] for device in devices}) > 1
-    for device in devices:
+    for device, heading in short_names(devices).items():
         about = f"How far answers on {device} are from those here, over the largest magnitude here."
-        heading = device if mixed else device.partition(":")[2]
         yield Column(heading, about, 4, partial(_device, device=device))
     about = (
         "Operators, of all, that a fast path of the phone leaves out: the path that an app with this file meets first."

@@ -61,7 +61,7 @@ def write_pick(path: Path, target: Target, candidate: Candidate, overrides: Over
     with replacing(place) as file:
         file.write(written.encode())
         file.flush()
-        load_targets([Path(file.name)])  # what takes the target's place is a target
+        load_targets([Path(file.name)], overrides=overrides)  # what takes the target's place is a target
 
 
 def _table(artifact: Artifact, written: dict[str, Any]) -> dict[str, Any]:

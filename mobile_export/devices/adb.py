@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 
+from mobile_export.devices.host import edges_here
 from mobile_export.devices.installation import COMMAND, VARIABLE, Installation, folder, installed, is_native
 from mobile_export.devices.phone import LateError, Phone, Said, find_phone, shown
 from mobile_export.devices.remote import runner_arguments
-from mobile_export.devices.wire import MOST_BYTES, Edged, read_answers, read_model, write_requests
-from mobile_export.errors import ConversionError, MissingToolError, NotRunnableError
+from mobile_export.devices.wire import MOST_BYTES, Edged, read_answers, read_edges, write_requests
+from mobile_export.errors import ConversionError, MissingToolError
 from mobile_export.formats import FORMATS
-from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.graphs.tensors import Array
 from mobile_export.incremental.digests import known_sha256
 from mobile_export.runner import Runner
@@ -70,16 +70,13 @@ class AdbPhone:
         _parts(_set_up())
 
     def runtime(self, kind: str) -> str:
-        phone, versions = find_phone(self.serial), _set_up().versions
-        version = versions["litert" if kind == "tflite" else "onnxruntime"]
-        return f"{FORMATS[kind].runtime} {version} on adb:{phone.serial} ({phone.about()})"
+        phone = find_phone(self.serial)
+        return f"{FORMATS[kind].runtime} {_set_up().version(kind)} on adb:{phone.serial} ({phone.about()})"
 
     @contextmanager
     def open(self, kind: str, path: Path) -> Iterator[Runner]:
         """Load a file there, to see that it loads; each asking loads it again."""
-        here = FORMATS[kind].open(path, threads=1)
-        if kind == "tflite" and select_tf_ops(map_file(path)):
-            raise NotRunnableError("not run: no runtime for ARM here has the Flex delegate")
+        here = edges_here(kind, path)
         phone = find_phone(self.serial)
         set_up = _set_up()
         home = _settle(phone, _parts(set_up))
@@ -88,7 +85,7 @@ class AdbPhone:
             phone.ask(f"mkdir {work}")
             model = f"{work}/model{FORMATS[kind].suffix}"
             phone.push([path], model)
-            library = set_up.litert if kind == "tflite" else set_up.onnxruntime
+            library = set_up.library(kind)
             command = [f"./{_LOADER}", "--library-path", ".", f"./{set_up.runner.name}"]
             command += runner_arguments(kind, f"./{library.name}", model)
             session = _Session(phone, home, work, shlex.join(command), Path(local), f"{path.name} on {self.name}")
@@ -173,7 +170,7 @@ class _PhoneRunner:
         session.requests.write_bytes(b"")
         session.run()
         with session.answers.open("rb") as answers:
-            self._there = read_model(answers, here, session.what)
+            self._there = read_edges(answers, here, session.what)
 
     def __call__(self, feeds: Mapping[str, Array]) -> Samples:
         (answer,) = self.run_all([feeds])

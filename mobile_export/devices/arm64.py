@@ -6,22 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_export.devices.cores import CORES, Core
+from mobile_export.devices.cores import CORES, PHONES, Core
 from mobile_export.devices.emulator import emulator_version, open_emulated, require_core
-from mobile_export.devices.installation import installed, is_native
-from mobile_export.devices.wire import Model as Edges
+from mobile_export.devices.host import edges_here
+from mobile_export.devices.installation import KIND, installed, is_native
 from mobile_export.errors import NotRunnableError, TargetError, nearest
 from mobile_export.formats import FORMATS
-from mobile_export.formats.flatbuffer import map_file, select_tf_ops
 from mobile_export.formats.runtimes import RUNTIMES
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.runner import Runner
 
-_KIND = "arm64"
 _BUILTIN = "builtin"
 """What follows a core's name for LiteRT's own kernels, which an app gets that switches XNNPACK off."""
 _SECONDS = 1500.0
-"""What an answer may take: an emulated core is 50 to 100 times slower than this computer. A worker has 1800."""
+"""What all answers together may take: an emulated core is 50 to 100 times slower than this computer, and a worker has
+1800."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,11 @@ class Arm64Core:
         """Such as: LiteRT 2.3.0 in qemu-aarch64 7.2.22 as cortex-a53."""
         runtime = FORMATS[kind].runtime
         if is_native():
-            version, where = importlib.metadata.version(RUNTIMES[runtime].package), "on this computer's own ARM core"
+            version = importlib.metadata.version(RUNTIMES[runtime].package)
+            where = "on this ARM computer, whatever the core's name"
         else:
             there = installed()
-            version = there.versions["litert" if kind == "tflite" else "onnxruntime"]
-            where = f"in {emulator_version(there)} as {self.core.name}"
+            version, where = there.version(kind), f"in {emulator_version(there)} as {self.core.name}"
         return f"{runtime} {version}{' without XNNPACK' if self.builtin else ''} {where}"
 
     @contextmanager
@@ -63,7 +62,7 @@ class Arm64Core:
         if is_native():
             yield _open_here(kind, path, self.builtin)
             return
-        edges, there = _edges(kind, path), installed()
+        edges, there = edges_here(kind, path), installed()
         require_core(there, self.core)
         kernels = _BUILTIN if self.builtin else "default"
         with open_emulated(there, self.core, kind, path, edges, seconds=_SECONDS, kernels=kernels) as runner:
@@ -81,9 +80,9 @@ class Arm64:
     def device(self, which: str) -> Arm64Core:
         core, colon, kernels = which.partition(":")
         if core not in CORES or (colon and kernels != _BUILTIN):
-            known = ", ".join(CORES)
+            wrong = f"{KIND}:{which} is no core{nearest(which, PHONES)}" if which else f"{KIND} names no core"
             raise TargetError(
-                f"{_KIND}:{which} is no core{nearest(which, CORES)}; there are {known}, each also with :{_BUILTIN}"
+                f"{wrong}; there are {', '.join(_name(each) for each in CORES)}, each also with :{_BUILTIN}"
             )
         return Arm64Core(CORES[core], builtin=bool(kernels))
 
@@ -92,18 +91,5 @@ def _open_here(kind: str, path: Path, builtin: bool) -> Runner:
     return TFLiteRunner(path, xnnpack=False) if builtin else FORMATS[kind].open(path)
 
 
-def _edges(kind: str, path: Path) -> Edges:
-    """Inputs and outputs as this computer's runtime has them, which does not keep the file.
-
-    Raises:
-        ConversionError: it does not load the file.
-        NotRunnableError: no runtime for ARM runs it.
-    """
-    here = FORMATS[kind].open(path)
-    if kind == "tflite" and select_tf_ops(map_file(path)):
-        raise NotRunnableError("not run: no runtime for ARM here has the Flex delegate")
-    return Edges(here.inputs, here.outputs)
-
-
-def _name(core: str, builtin: bool) -> str:
-    return ":".join([_KIND, core, *([_BUILTIN] if builtin else [])])
+def _name(core: str, builtin: bool = False) -> str:
+    return ":".join([KIND, core, *([_BUILTIN] if builtin else [])])

@@ -108,3 +108,5 @@ CORES: Mapping[str, Core] = {
     )
 }
 """By name. An emulator may know fewer; which ones, it says itself."""
+PHONES = tuple(name for name in CORES if name != "max")
+"""Those that phones have."""

@@ -9,7 +9,6 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,7 +16,8 @@ from tempfile import TemporaryFile
 from mobile_export.caching.folder import cache_folder
 from mobile_export.caching.places import DEVICES, cache_root
 from mobile_export.devices.parts import Part, Record, Workshop, emulator, parts, runner
-from mobile_export.errors import MissingToolError, OutputError
+from mobile_export.devices.processes import threads
+from mobile_export.errors import ExportError, MissingToolError, OutputError
 from mobile_export.mutex import alone
 from mobile_export.published.publish import clear, publish, staging
 from mobile_export.report.terminal import format_bytes
@@ -26,8 +26,6 @@ VARIABLE = "MOBILE_EXPORT_DEVICES"
 """The environment variable that names another folder for set-ups of devices than the one in the cache."""
 KIND = "arm64"
 COMMAND = f"mobile-export device install {KIND}"
-TESTED = "tested"
-"""The folder of what self-tests have shown, beside the parts."""
 
 Busy = Callable[[Sequence[str]], object]
 """Is told what is being made."""
@@ -57,6 +55,14 @@ class Installation:
     versions: Mapping[str, str]
     bytes: int
 
+    def library(self, kind: str) -> Path:
+        """Of the runtime that runs files of a format."""
+        return self.litert if kind == "tflite" else self.onnxruntime
+
+    def version(self, kind: str) -> str:
+        """Of the runtime that runs files of a format."""
+        return self.versions["litert" if kind == "tflite" else "onnxruntime"]
+
 
 @dataclass(frozen=True)
 class State:
@@ -70,13 +76,21 @@ class State:
 
 
 def is_native() -> bool:
-    """Whether this computer is of the architecture itself."""
-    return platform.machine().lower() in ("arm64", "aarch64")
+    """Whether this computer's own runtimes are what runs in phones: it is of the architecture, and no Windows.
+
+    Windows' runtimes for it are made by another compiler, for no phone; in WSL, it is Linux.
+    """
+    return platform.machine().lower() in ("arm64", "aarch64") and sys.platform != "win32"
 
 
 def folder() -> Path:
     """Where the set-up lies, or would."""
     return Path(os.environ.get(VARIABLE) or Path(cache_root(), DEVICES), KIND).absolute()
+
+
+def notes_folder() -> Path:
+    """Where it is kept what self-tests have shown on this computer, whose processor matters, wherever a set-up lies."""
+    return Path(cache_root(), DEVICES, "tested")
 
 
 def states(*, thorough: bool = False) -> list[State]:
@@ -111,7 +125,7 @@ def install(busy: Busy = bool, done: Done = lambda *_: None, sysroot: Path | Non
     """
     if sys.platform != "linux":
         raise MissingToolError(
-            f"{KIND} devices need Linux's user-mode emulation; use Linux, on Windows WSL, or an ARM computer"
+            f"{KIND} devices need Linux's user-mode emulation; use Linux, on Windows WSL, or a Mac with Apple silicon"
         )
     place = _made_folder()
     with (
@@ -128,20 +142,21 @@ def install(busy: Busy = bool, done: Done = lambda *_: None, sysroot: Path | Non
 
 
 def remove() -> int:
-    """Remove the set-up, and what its self-tests have shown; returns the bytes that it had.
+    """Remove the set-up, and what self-tests have shown on this computer; returns the bytes that it had.
 
     Raises:
         OutputError: it cannot be removed.
     """
     place = folder()
+    clear(notes_folder())
     if not place.is_dir():
         return 0
     with alone(place.parent, KIND):
         size = sum(record.bytes for record in (Record.read(place / name) for name in parts()) if record)
-        for name in (*parts(), TESTED):
+        for name in parts():
             clear(place / name)
         left = [path.name for path in place.iterdir()]
-        if set(left) & {*parts(), TESTED}:
+        if set(left) & {*parts()}:
             raise OutputError(f"{place}: {', '.join(left)} cannot be removed; end what uses it, and try again")
         if not left:
             place.rmdir()
@@ -167,7 +182,11 @@ def _problem(place: Path, part: Part, record: Record, thorough: bool) -> str | N
 
 
 def _make_all(wanted: Mapping[str, Part], workshop: Workshop, busy: Busy, done: Done) -> None:
-    """Make parts side by side: some wait for the network, others for the processor. Each that succeeds stays."""
+    """Make parts side by side: some wait for the network, others for the processor. Each that succeeds stays.
+
+    Raises:
+        ExportError: some cannot be made; says why of each.
+    """
     left = [part.title for part in wanted.values()]
 
     def make(name: str, part: Part) -> None:
@@ -181,9 +200,14 @@ def _make_all(wanted: Mapping[str, Part], workshop: Workshop, busy: Busy, done: 
         busy(left)
 
     busy(left)
-    with ThreadPoolExecutor() as pool:
-        for made in [pool.submit(make, name, part) for name, part in wanted.items()]:
-            made.result()
+    with threads() as pool:
+        making = [pool.submit(make, name, part) for name, part in wanted.items()]
+        failures = [failure for each in making if (failure := each.exception())]
+    for failure in failures:
+        if not isinstance(failure, ExportError):
+            raise failure
+    if failures:
+        raise type(failures[0])("; ".join(map(str, failures)))
 
 
 def _installation(found: Sequence[State]) -> Installation:

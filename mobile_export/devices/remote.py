@@ -4,14 +4,14 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import PurePath
 from signal import Signals
 from typing import IO, cast
 
-from mobile_export.devices import wire
+from mobile_export.devices import processes, wire
 from mobile_export.devices.wire import Edged
-from mobile_export.errors import ConversionError, MissingToolError, NotRunnableError
+from mobile_export.errors import MissingToolError
 from mobile_export.graphs.tensors import Array
 
 _RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime", "ort": "onnxruntime"}
@@ -42,7 +42,7 @@ def open_remote(command: Sequence[str], host: Edged, what: str, seconds: float) 
         command: the runner with its arguments, and before it what runs it.
         host: the file's edges, as this computer has them.
         what: the file and where it runs, for errors.
-        seconds: what loading may take, and every answer.
+        seconds: what loading and all answers may take together.
 
     Raises:
         ConversionError: the file does not load there, or has other edges; calls raise it where it does not run.
@@ -50,9 +50,7 @@ def open_remote(command: Sequence[str], host: Edged, what: str, seconds: float) 
         MissingToolError: the command cannot be started.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = processes.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
         raise MissingToolError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
     child = _Child(process, seconds)
@@ -73,9 +71,9 @@ class RemoteRunner:
             NotRunnableError: the runner cannot carry its edges.
         """
         self.inputs, self.outputs = host.inputs, host.outputs
-        self._child, self._what = child, what
+        self._child, self._what, self._answered = child, what, 0
         with self._judged():
-            self._model = wire.receive_model(child.answers, host)
+            self._there = wire.receive_edges(child.answers, host)
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run one batch. After an error there are no more answers.
@@ -85,37 +83,34 @@ class RemoteRunner:
             ConversionError: it does not run, takes too long, or the answer makes no sense.
             NotRunnableError: the runner cannot carry its outputs.
         """
-        request = b"".join(wire.request(self._model, feeds, self._what))
+        request = b"".join(wire.request(self._there, feeds, self._what))
         with self._judged():
             self._child.send(request)
-            answers = wire.receive_answer(self._child.answers, self._model)
+            answers = wire.receive_answer(self._child.answers, self._there)
+        self._answered += 1
         return {edge.name: answers[edge.name] for edge in self.outputs}
 
-    @contextmanager
-    def _judged(self) -> Iterator[None]:
-        """Whatever goes wrong in the time that there is, as a sentence."""
-        try:
-            with self._child.limited():
-                yield
-        except wire.UnableError as error:
-            raise NotRunnableError(str(error)) from error
-        except wire.WireError as error:
-            raise ConversionError(f"{self._what}: {self._child.reason(error)}") from error
+    def _judged(self) -> AbstractContextManager[None]:
+        return wire.judged(self._what, lambda error: self._child.reason(error, self._answered))
 
 
 class _Child:
     """A process that is spoken to over pipes.
 
-    Time is kept by killing it, which on any system ends whatever waits for it. What it prints is read all the while,
-    lest it waits for that. Should this process be killed, its pipes close, and the runner ends by itself.
+    Time is kept by killing it, with all that it has started, which on any system ends whatever waits for it. What it
+    prints is read all the while, lest it waits for that. Should this process be killed, its pipes close, and the runner
+    ends by itself.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         self.answers, self._requests = cast(IO[bytes], process.stdout), cast(IO[bytes], process.stdin)
-        self._process, self._seconds, self._late = process, seconds, False
+        self._process, self._seconds, self._late, self._stopped = process, seconds, False, False
         self._printed: deque[bytes] = deque(maxlen=_LINES)
         self._listener = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
         self._listener.start()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
 
     def send(self, request: bytes) -> None:
         """Write all of it; where the process has ended, what it has said before will tell why."""
@@ -123,22 +118,16 @@ class _Child:
             self._requests.write(request)
             self._requests.flush()
 
-    @contextmanager
-    def limited(self) -> Iterator[None]:
-        """A time in which all is done, or the process ends."""
-        timer = threading.Timer(self._seconds, self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def reason(self, error: wire.WireError) -> str:
-        """What went wrong, as far as the process, which ends now, has said."""
+    def reason(self, error: wire.WireError, answered: int) -> str:
+        """What went wrong after so many answers, as far as the process, which ends now, has said."""
         self._stop(_LEAVE_SECONDS if isinstance(error, wire.ToldError | wire.CutError) else 0)
-        if self._late:
+        if self._late and not answered:
             return f"no answer within {self._seconds:g} seconds"
+        if self._late:
+            return (
+                f"only {answered} answers came within {self._seconds:g} seconds; run fewer samples: in a target, lower "
+                "samples in [device]"
+            )
         if isinstance(error, wire.ToldError):  # LiteRT prints what it does not hand out
             return "; ".join([str(error), *[line for line in self._lines() if line.startswith("ERROR")][-1:]])
         if isinstance(error, wire.CutError):
@@ -158,15 +147,19 @@ class _Child:
                 stream.close()
 
     def _stop(self, patience: float = 0) -> None:
+        if self._stopped:  # its number may be another's by now
+            return
+        self._timer.cancel()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
-        self._process.kill()
+        processes.kill(self._process)
         self._process.wait()
         self._listener.join(_LEAVE_SECONDS)
+        self._stopped = True
 
     def _expire(self) -> None:
         self._late = True
-        self._process.kill()
+        processes.kill(self._process)
 
     def _listen(self, stream: IO[bytes]) -> None:
         with stream:

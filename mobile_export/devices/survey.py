@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobile_export.devices.cores import CORES
-from mobile_export.devices.emulator import REMEDY, has_passed, require_core
+from mobile_export.devices.emulator import REMEDY, has_passed, wrong_answers_as
 from mobile_export.devices.installation import Busy, Done, Installation, State, installed, is_native, states
 from mobile_export.errors import MissingToolError
 
@@ -71,9 +71,8 @@ def _answer(installation: Installation, core: str, busy: Busy, done: Done) -> An
     busy([f"self-test of {core}"])
     begun = time.monotonic()
     try:
-        require_core(installation, CORES[core])
+        wrong = wrong_answers_as(installation, CORES[core])
     except MissingToolError as error:
         return Answer(core, str(error).removesuffix(f"; {REMEDY}"))
-    finally:
-        done(f"self-test of {core}", time.monotonic() - begun)
-    return Answer(core, None)
+    done(f"self-test of {core}", time.monotonic() - begun)
+    return Answer(core, f"wrong answers: {'; '.join(wrong)}" if wrong else None)

@@ -6,7 +6,7 @@ memory is taken for bytes that have arrived.
 
 import math
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -44,7 +44,7 @@ class Edged(Protocol):
 
 
 @dataclass(frozen=True)
-class Model:
+class Edges:
     """The edges of a file as this computer has them, in the runner's order."""
 
     inputs: tuple[Edge, ...]
@@ -81,15 +81,15 @@ def write_requests(stream: IO[bytes], host: Edged, batches: Iterable[Mapping[str
         stream.writelines(request(host, feeds, what))
 
 
-def read_model(stream: IO[bytes], host: Edged, what: str) -> Model:
+def read_edges(stream: IO[bytes], host: Edged, what: str) -> Edges:
     """What a runner has written before any answer: the edges of the file, which are those of `host`.
 
     Raises:
         ConversionError: it does not load the file, or takes it for another one.
         NotRunnableError: it cannot carry what the file has.
     """
-    with _judged(what):
-        return receive_model(stream, host)
+    with judged(what):
+        return receive_edges(stream, host)
 
 
 def read_answers(stream: IO[bytes], host: Edged, what: str) -> Iterator[Samples]:
@@ -99,20 +99,30 @@ def read_answers(stream: IO[bytes], host: Edged, what: str) -> Iterator[Samples]
         ConversionError: it stopped with an error, or in the middle, or takes the file for another one.
         NotRunnableError: it cannot carry what the file has.
     """
-    with _judged(what):
-        model = receive_model(stream, host)
+    with judged(what):
+        edges = receive_edges(stream, host)
         while not _ended(stream):
-            yield receive_answer(stream, model)
+            yield receive_answer(stream, edges)
 
 
 @contextmanager
-def _judged(what: str) -> Iterator[None]:
+def judged(what: str, reason: Callable[[WireError], str] = str) -> Iterator[None]:
+    """What goes wrong in the block as a sentence.
+
+    Args:
+        what: the file and where it runs.
+        reason: what is said of an error.
+
+    Raises:
+        ConversionError: what came makes no sense, or says what went wrong.
+        NotRunnableError: the runner cannot carry what the file has.
+    """
     try:
         yield
     except UnableError as error:
         raise NotRunnableError(str(error)) from error
     except WireError as error:
-        raise ConversionError(f"{what}: {error}") from error
+        raise ConversionError(f"{what}: {reason(error)}") from error
 
 
 def _ended(stream: IO[bytes]) -> bool:
@@ -138,7 +148,7 @@ def request(edges: Edged, feeds: Mapping[str, Array], what: str) -> Iterator[byt
         yield value.astype(_little(edge.dtype), copy=False).tobytes()
 
 
-def receive_model(stream: IO[bytes], host: Edged) -> Model:
+def receive_edges(stream: IO[bytes], host: Edged) -> Edges:
     """The first message, held against the edges that the file has here.
 
     Raises:
@@ -151,17 +161,17 @@ def receive_model(stream: IO[bytes], host: Edged) -> Model:
     if counts != (len(host.inputs), len(host.outputs)):
         raise WireError(f"the file has {counts[0]} inputs and {counts[1]} outputs there")
     inputs, outputs = ([(_text(stream), *_shape(stream)) for _ in range(count)] for count in counts)
-    return Model(_matched(inputs, host.inputs), _matched(outputs, host.outputs))
+    return Edges(_matched(inputs, host.inputs), _matched(outputs, host.outputs))
 
 
-def receive_answer(stream: IO[bytes], model: Model) -> Samples:
+def receive_answer(stream: IO[bytes], edges: Edges) -> Samples:
     """The answer to one request, by name.
 
     Raises:
         WireError: there is none, or none that can be one.
     """
     _expect(stream, _ANSWER)
-    return {edge.name: _value(stream, edge) for edge in model.outputs}
+    return {edge.name: _value(stream, edge) for edge in edges.outputs}
 
 
 def _matched(there: Sequence[tuple[str, str, tuple[int, ...]]], here: Sequence[Edge]) -> tuple[Edge, ...]:
@@ -206,10 +216,11 @@ def _expect(stream: IO[bytes], wanted: int) -> None:
 
 def _value(stream: IO[bytes], edge: Edge) -> Array:
     dtype, sizes = _shape(stream)
-    size = math.prod(sizes) * np.dtype(dtype).itemsize
-    if dtype != edge.dtype or min(sizes, default=0) < 0 or size > MOST_BYTES:
+    item = np.dtype(dtype).itemsize
+    most = item * math.prod(max(1, size) for size in sizes)  # beside a size of 0, others may be large as well
+    if dtype != edge.dtype or min(sizes, default=0) < 0 or most > MOST_BYTES:
         raise WireError(f"output {edge.name!r}, which is {edge.dtype}, is answered by {dtype} {list(sizes)}")
-    value: Array = np.frombuffer(_take(stream, size), _little(dtype)).reshape(sizes)
+    value: Array = np.frombuffer(_take(stream, item * math.prod(sizes)), _little(dtype)).reshape(sizes)
     return value
 
 

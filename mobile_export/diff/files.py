@@ -6,6 +6,7 @@ from mobile_export.apps.interface import RUNTIMES
 from mobile_export.diff.change import Change, breaking, compatible, listed
 from mobile_export.diff.edges import by_hand
 from mobile_export.published.manifest import ArtifactEntry, DeviceEntry, Manifest
+from mobile_export.report.devices import counted
 from mobile_export.report.terminal import DIFFERENCE, format_bytes, format_measured, format_value
 
 _SCORES = ("accuracy", "accuracy_drop", "sqnr")
@@ -80,8 +81,11 @@ def _answers(device: DeviceEntry | None) -> str:
     if device is None or device.skipped:
         return "not run"
     found = device.check(DIFFERENCE)
+    if found is None:
+        return "run"
+    samples = counted(device.samples)
     return (
-        "run" if found is None else f"answers differ by {format_measured(found)}" if found.value else "the same answers"
+        f"answers to {samples} differ by {format_measured(found)}" if found.value else f"the same answers to {samples}"
     )
 
 

@@ -7,21 +7,22 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export.checks import Evidence, Measurement, device, moved
+from mobile_export.checks.device import magnitudes
 from mobile_export.checks.parity import parity
 from mobile_export.data.preprocess import Preprocessed, real
 from mobile_export.devices import Device, device_named
-from mobile_export.errors import ConversionError, NotRunnableError
+from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS
 from mobile_export.graphs.tensors import Array
 from mobile_export.metrics import make_metric
-from mobile_export.metrics.metric import score_of, sign
+from mobile_export.metrics.metric import sign
+from mobile_export.pipeline.drawing import Drawn, load_drawn
 from mobile_export.pipeline.scoring import scored_output
-from mobile_export.pipeline.work import ANSWERS, SCORED
+from mobile_export.pipeline.work import SCORED
 from mobile_export.runner import run_samples
 from mobile_export.samples import Samples, load_samples, map_samples
-from mobile_export.sampling import EVALUATION, PARITY, outside, ready
+from mobile_export.sampling import EVALUATION, outside, ready
 from mobile_export.target import Artifact, Target
-from mobile_export.target import Device as HowToRun
 from mobile_export.watching.differing import Differences, Differing, differing
 
 Numbers = dict[str, float]
@@ -72,31 +73,36 @@ def run_on(target: Target, artifact: Artifact, path: Path, device_name: str, fol
     """
     where = device_named(device_name)
     ran = Ran(device_name, where.runtime(artifact.format))
-    rows, samples = _drawn(target, folder)
+    drawn = load_drawn(folder)
     file = FORMATS[artifact.format].open(path)
     try:
-        here = run_samples(Preprocessed(file, outside(target)), samples, most=1)
+        here = run_samples(Preprocessed(file, outside(target)), drawn.samples, most=1)
     except NotRunnableError as error:  # `measure` says what that means
         return replace(ran, skipped=str(error))
     try:
         with where.open(artifact.format, path) as runner:
-            there = run_samples(Preprocessed(runner, outside(target)), samples, most=1)
+            there = run_samples(Preprocessed(runner, outside(target)), drawn.samples, most=1)
     except NotRunnableError as error:
         note = f"{error}; leave {device_name} out of its runs_on"
-        failed = Measurement("run", 0, len(rows), at_least=True, note=note)
+        failed = Measurement("run", 0, len(drawn.rows), at_least=True, note=note)
         return replace(ran, results={"run": [failed]}, skipped=str(error))
     except ConversionError as error:
         raise ConversionError(f"artifact {artifact.name!r} on {device_name}: {error}") from error
     (found,) = device({artifact.precision, *artifact.layers.values()}, here, there, artifact.limits)
     operators: tuple[Differing, ...] = ()
     if not found.passed:
-        taken = ready(samples, outside(target), map(real, file.inputs))
+        taken = ready(drawn.samples, outside(target), map(real, file.inputs))
         worst = worst_first(here, there)
         feeds = {name: array[worst] for name, array in taken.items()}
         found, operators = _at_fault(found, artifact, path, where, feeds)
-    numbers = [_numbers(target, artifact, answers, rows, folder) for answers in (here, there)]
+    numbers = [_numbers(target, artifact, answers, drawn, folder) for answers in (here, there)]
     return replace(
-        ran, samples=len(rows), results={"device": [found]}, here=numbers[0], there=numbers[1], operators=operators
+        ran,
+        samples=len(drawn.rows),
+        results={"device": [found]},
+        here=numbers[0],
+        there=numbers[1],
+        operators=operators,
     )
 
 
@@ -110,14 +116,15 @@ def _at_fault(
     """
     try:
         found = differing(artifact.format, path, device, feeds)
-    except ConversionError as error:  # parts of a file may not run where the whole file does
+    except (ConversionError, ModelError) as error:  # parts of a file may not run where the whole file does
         found = Differences(note=f"its operators cannot be run one by one: {error}")
-    note = "; ".join(filter(None, (missed.note, found.note)))
+    said = found.note or ("" if found.operators else "every operator agrees within rounding; the limit is below that")
+    note = "; ".join(filter(None, (missed.note, said)))
     return replace(missed, note=note), found.operators
 
 
 def worst_first(here: Samples, there: Samples) -> Array:
-    """The places of samples, those first whose answers differ most, over the largest magnitude of the output."""
+    """The places of samples, those first whose answers differ most, as `checks.device` measures it."""
     apart = np.zeros(len(next(iter(here.values()))))
     for name, answer in here.items():
         other = there.get(name)
@@ -128,49 +135,26 @@ def worst_first(here: Samples, there: Samples) -> Array:
             and {answer.dtype.kind, other.dtype.kind} <= set("fiub")
         ):
             expected = answer.astype(np.float64)
-            furthest = np.abs(other - expected).reshape(len(apart), -1).max(axis=1)
-            largest = np.abs(expected).max() or 1.0
-            apart = np.maximum(apart, np.nan_to_num(furthest / largest, nan=np.inf))
+            with np.errstate(invalid="ignore"):  # of what is infinite on both sides
+                furthest = (np.abs(other - expected) / magnitudes(expected)).reshape(len(apart), -1).max(axis=1)
+            apart = np.maximum(apart, np.nan_to_num(furthest, nan=np.inf))
     return np.argsort(-apart, kind="stable")
 
 
-def _drawn(target: Target, folder: Path) -> tuple[Array, Samples]:
-    """The samples that are run, and which they are of those on which answers are compared."""
-    samples, labelled = load_samples(folder / PARITY), 0
-    count = len(next(iter(samples.values())))
-    if target.data.evaluation is not None:
-        labelled = min(len(map_samples(folder / EVALUATION)[target.data.evaluation.labels]), count)
-    rows = drawn_rows(target.device, count, labelled)
-    return rows, {name: array[rows] for name, array in samples.items()}
-
-
-def drawn_rows(asked: HowToRun, samples: int, labelled: int) -> Array:
-    """Which samples are run, ascending; drawn with the seed, and of those that have no label only what is missing.
-
-    Args:
-        labelled: how many have a label; they come first.
-    """
-    rng = np.random.default_rng(asked.seed)
-    order = np.concatenate([rng.permutation(labelled), labelled + rng.permutation(samples - labelled)])
-    return np.sort(order[: asked.samples])
-
-
-def _numbers(target: Target, artifact: Artifact, answers: Samples, rows: Array, folder: Path) -> Numbers:
+def _numbers(target: Target, artifact: Artifact, answers: Samples, drawn: Drawn, folder: Path) -> Numbers:
     """What parity and accuracy are on these samples, by the names of their limits."""
-    reference = {name: array[rows] for name, array in load_samples(folder / ANSWERS).items()}
-    evidence = Evidence(artifact.precision, reference, answers, scores=None, size=0, zipped_size=0, frozen_size=0)
-    return {one.name: one.value for one in parity(evidence, artifact.limits)} | _scores(target, answers, rows, folder)
+    evidence = Evidence(artifact.precision, drawn.answers, answers, scores=None, size=0, zipped_size=0, frozen_size=0)
+    return {one.name: one.value for one in parity(evidence, artifact.limits)} | _scores(target, answers, drawn, folder)
 
 
-def _scores(target: Target, answers: Samples, rows: Array, folder: Path) -> Numbers:
-    """The score of those that have labels, and how much worse it is than the reference's."""
+def _scores(target: Target, answers: Samples, drawn: Drawn, folder: Path) -> Numbers:
+    """The score, as far as these samples tell that of all, and how much worse it is than the reference's."""
     evaluation = target.data.evaluation
     if evaluation is None:
         return {}
     metric = make_metric(evaluation.metric)
-    labels = map_samples(folder / EVALUATION)[evaluation.labels]
-    scored = rows[rows < len(labels)]
-    answer = answers[scored_output(evaluation, list(answers))][: len(scored)]
-    score = score_of(metric, metric.statistics(answer, labels[scored]))
-    reference = score_of(metric, load_samples(folder / SCORED)["statistics"][scored])
+    labels = map_samples(folder / EVALUATION)[evaluation.labels][drawn.rows]
+    kept = metric.statistics(answers[scored_output(evaluation, list(answers))], labels)
+    expected = load_samples(folder / SCORED)["statistics"][drawn.rows]
+    score, reference = (float(metric.score(one, drawn.weights[None])[0]) for one in (kept, expected))
     return {"accuracy": score, "accuracy_drop": sign(metric) * (reference - score)}

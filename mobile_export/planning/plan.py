@@ -18,7 +18,7 @@ from mobile_export.kernels.runtimes import RUNTIMES, load_runtime
 from mobile_export.labels import read_labels
 from mobile_export.metrics import METRIC_PARAMETERS, make_metric
 from mobile_export.planning import keys
-from mobile_export.planning.devices import NO_OVERRIDES, Overrides, device_names, device_problems
+from mobile_export.planning.devices import NO_OVERRIDES, Overrides, by_hand, device_names, device_problems
 from mobile_export.quantize.scheme import Scheme
 from mobile_export.sources import source_of
 from mobile_export.target import AUTO, Artifact, Choices, Search, Target, UserCode, load_target
@@ -96,6 +96,7 @@ def choices() -> Choices:
         transform_files=files,
         runtimes=RUNTIMES,
         devices=device_names(),
+        by_hand=by_hand(),
     )
 
 
@@ -111,11 +112,12 @@ def load_targets(
     Raises:
         TargetError: lists everything that is wrong in all of them.
     """
-    overrides.check()
+    known = choices()
+    overrides.check(known)
     targets, wrong = [], []
     for path in paths:
         try:
-            target = overrides.of(load_target(path, choices()))
+            target = overrides.of(load_target(path, known))
         except TargetError as error:
             wrong.append(str(error))
             continue
@@ -189,7 +191,7 @@ def _artifact_problems(target: Target, artifact: Artifact) -> list[str]:
             load_runtime(artifact.kernels)
         except TargetError as error:
             found.append(f"kernels: {error}")
-    return [*found, *device_problems(artifact)]
+    return [*found, *device_problems(target, artifact)]
 
 
 def plan(path: Path, target: Target) -> Plan:

@@ -9,11 +9,13 @@ from mobile_export.published.manifest import FILE_NAME, KINDS, ArtifactEntry, Ma
 
 
 def published_folders(folder: Path) -> list[Path]:
-    """`folder` itself when it was published, else the published folders in it.
+    """`folder` itself when it was published, else the published folders in it; a manifest stands for its folder.
 
     Raises:
         ModelError: there is none.
     """
+    if folder.name == FILE_NAME and folder.is_file():
+        return [folder.parent]
     if (folder / FILE_NAME).is_file():
         return [folder]
     found = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []

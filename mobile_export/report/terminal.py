@@ -1,7 +1,8 @@
 """What a person sees in a terminal or a build log."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isnan
+from typing import Literal, Protocol
 
 from rich import box
 from rich.console import Console
@@ -51,7 +52,12 @@ def format_limit(measured: Limited) -> str:
 
 
 def format_measured(check: CheckEntry) -> str:
-    """A value in its unit; of a device's answers that differ in no bit, that they do not."""
+    """A value in its unit; of a device's answers that differ in no bit, that they do not.
+
+    A dash where a number says nothing, and no limit asks for it.
+    """
+    if check.limit is None and isnan(check.value):
+        return "–"
     return "same bits" if check.name == DIFFERENCE and check.value == 0 else format_value(check.value, check.unit)
 
 
@@ -109,16 +115,32 @@ def _artifacts_table(manifest: Manifest, shown: Mapping[str, str]) -> Table:
 
 
 def failures_table(manifest: Manifest) -> Table:
-    """Every missed limit: what was measured against what was asked."""
+    """Every missed limit: what was measured against what was asked. Columns that would be empty are left out."""
     missed = [(entry, device, check) for entry in manifest.artifacts for device, check in entry.missed]
-    places = ("device",) if any(device for _, device, _ in missed) else ()
+    called = short_names(device for _, device, _ in missed if device)
+    columns = {
+        "artifact": [entry.name for entry, _, _ in missed],
+        "device": [called.get(device, "") for _, device, _ in missed],
+        "limit": [check.name for _, _, check in missed],
+        "measured": [format_measured(check) for _, _, check in missed],
+        "asked": [format_limit(check) for _, _, check in missed],
+        "note": [check.note for _, _, check in missed],
+    }
+    shown = {heading: cells for heading, cells in columns.items() if any(cells)}
     table = plain_table()
-    for heading in ("artifact", *places, "limit", "measured", "asked", "note"):
-        table.add_column(heading, justify="right" if heading in ("measured", "asked") else "left", overflow="fold")
-    for entry, device, check in missed:
-        place = (device,) if places else ()
-        table.add_row(entry.name, *place, check.name, format_measured(check), format_limit(check), check.note)
+    for heading in shown:
+        justify: Literal["left", "right"] = "right" if heading in ("measured", "asked") else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading not in ("artifact", "note"), overflow="fold")
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
     return table
+
+
+def short_names(devices: Iterable[str]) -> dict[str, str]:
+    """What devices are called in a table: their names, without the kind where all are of one."""
+    names = list(dict.fromkeys(devices))
+    kinds = {name.partition(":")[0] for name in names}
+    return {name: (name.partition(":")[2] if len(kinds) == 1 else "") or name for name in names}
 
 
 def plain_table() -> Table:

@@ -73,7 +73,8 @@ def _explain(detail: ErrorDetails) -> str:
     key = _key(detail["loc"])
     if detail["type"] == "extra_forbidden":
         allowed = _fields_at(detail["loc"][:-1])
-        return f"{key}: unknown key{near(str(detail['loc'][-1]), allowed)}; allowed here: {', '.join(allowed)}"
+        name = str(detail["loc"][-1])
+        return f"{key}: unknown key{near(name, allowed)}; allowed here: {', '.join(allowed)}{_place(detail)}"
     if detail["type"] == "missing":
         return f"{key}: missing; add it"
     if detail["type"] == "value_error":
@@ -81,6 +82,15 @@ def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "tuple_type":
         return f"{key}: write a list, in brackets (it is {detail['input']!r})"
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r})"
+
+
+def _place(detail: ErrorDetails) -> str:
+    """Where a key stands that is none of the table where it was met: what follows a table's head is the table's."""
+    name = detail["loc"][-1]
+    if name not in Target.model_fields:
+        return ""
+    is_table = isinstance(detail["input"], dict)
+    return f"; [{name}] is a table of its own" if is_table else f"; {name} stands at the top, before the tables"
 
 
 def _key(location: Sequence[int | str]) -> str:

@@ -362,11 +362,14 @@ class App(_Strict):
         return classes
 
 
-class Device(_Strict):
+class DeviceSettings(_Strict):
     """How files are run on the devices of runs_on."""
 
     samples: int = Field(
-        32, ge=1, description="How many of the samples on which answers are compared are run on each device."
+        32,
+        ge=1,
+        description="How many samples are run on each device: half of them by the seed, half those of which the "
+        "reference is least sure, of all evaluation samples, or of those on which answers are compared.",
     )
     seed: int = Field(0, ge=0, description="Seed of their draw.")
     skip: bool = Field(
@@ -384,7 +387,7 @@ class Target(_Strict):
     )
     model: Model
     data: Data = Data()
-    device: Device = Device()
+    device: DeviceSettings = DeviceSettings()
     transforms: Transforms = Field(default_factory=Transforms)
     app: App | None = Field(None, description="Asks for a class that the app's code calls the model through.")
     artifacts: tuple[Artifact, ...] = Field(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, ValidationInfo
 
 from mobile_export.errors import TargetError
-from mobile_export.target.choices import choices_of, near, one_of
+from mobile_export.target.choices import choices_of, near, one_device, one_of
 from mobile_export.transform_string import Call, parse_calls
 
 _CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
@@ -182,7 +182,7 @@ MetricName = Annotated[
 
 
 def _device(name: str, info: ValidationInfo) -> str:
-    return one_of(name, choices_of(info).devices)
+    return one_device(name, choices_of(info))
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pytest
 
 from mobile_export.devices.installation import is_native
 from mobile_export.errors import MissingToolError
+from mobile_export.pipeline.drawing import load_drawn
 from mobile_export.planning.devices import Overrides
 from mobile_export.planning.plan import Plan, plan
 from mobile_export.workers import prepare_server
@@ -60,3 +61,17 @@ def test_skipping_needs_no_device_and_marks_every_file(missing: None, tmp_path: 
     assert marked.pop("mapped") == []
     assert marked == {name: [(A53, True), (A76, True)] for name in EVERYWHERE}
     assert all(one.entry.passed for one in made.values())
+
+
+def test_targets_share_a_ground_where_the_same_samples_are_drawn(tmp_path: Path) -> None:
+    (making, _), here = maker(tmp_path), planned_here(tmp_path)
+
+    def ground(samples: int, *devices: str, skip: bool = False) -> Path:
+        target = Overrides(devices, skip).of(here.target)
+        asked = target.device.model_copy(update={"samples": samples})
+        return making.ground(plan(here.path, target.model_copy(update={"device": asked}))).folder
+
+    few, more = ground(4, A53), ground(8, A53, A76)
+    assert [len(load_drawn(folder).rows) for folder in (few, more)] == [4, 8]
+    assert ground(8, A76) == more
+    assert len({few, more, ground(4), ground(8), ground(4, A53, skip=True)}) == 3  # nothing is drawn in the last three

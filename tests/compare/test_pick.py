@@ -102,3 +102,11 @@ def test_what_the_command_line_said_of_devices_does_not_go_into_the_file(tmp_pat
     written = tomllib.loads(path.read_text())
     assert written["artifacts"][-1] == ADDED
     assert "device" not in written
+
+
+def test_limits_of_devices_that_the_command_line_names_stay(tmp_path: Path) -> None:
+    path, there = tmp_path / "t.toml", Overrides(runs_on=("arm64:cortex-a53",))
+    path.write_text(HEAD + OWN.replace("0.01 }", "0.01, device_difference = 0.1 }"))
+    (_, target) = load_targets([path], overrides=there)[0]
+    write_pick(path, target, candidate("onnx_float16"), there)
+    assert tomllib.loads(path.read_text())["artifacts"][-1] == ADDED

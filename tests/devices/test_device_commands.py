@@ -57,6 +57,7 @@ def test_an_emulator_that_computes_nothing(place: Path, tmp_path: Path, command,
     assert "error: no core can be used: " in said
     assert said.rstrip().endswith(COMMAND)
     assert "LiteRT 2" in said, "what was made, with its seconds"
+    assert "self-test" not in said, "none was made of a core that is not known"
 
     code, printed, _ = command("doctor", "--format", "json")
     found = json.loads(printed)["devices"]["arm64"]
@@ -78,7 +79,9 @@ def test_an_emulator_that_computes_nothing(place: Path, tmp_path: Path, command,
 
 
 def test_a_kind_that_needs_none(command, place: Path) -> None:
-    assert command("device", "install", "adb")[0] == 2
+    said = "error: {}: no kind of device that is set up; name arm64\n"
+    assert command("device", "install", "adb") == (2, "", said.format("adb"))
+    assert command("device", "remove", "amr64") == (2, "", said.format("amr64"))
 
 
 def test_an_arm_computer_needs_nothing(place: Path, command, monkeypatch) -> None:
@@ -95,9 +98,7 @@ def test_other_systems(place: Path, command, monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     code, _, said = command("device", "install", "arm64")
     assert code == 5
-    assert (
-        said == "error: arm64 devices need Linux's user-mode emulation; use Linux, on Windows WSL, or an ARM computer\n"
-    )
+    assert said.startswith("error: arm64 devices need Linux's user-mode emulation; use Linux, on Windows WSL, or a Mac")
 
 
 def test_where_nothing_can_be_built(place: Path, command, monkeypatch) -> None:

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from mobile_export.devices import emulator
 from mobile_export.devices.cores import CORES, Core
-from mobile_export.devices.emulator import emulate, emulator_version, known_cores, require_core
-from mobile_export.devices.installation import Installation
+from mobile_export.devices.emulator import (
+    emulate,
+    emulator_version,
+    has_passed,
+    known_cores,
+    require_core,
+    wrong_answers_as,
+)
+from mobile_export.devices.installation import Installation, notes_folder
 from mobile_export.errors import MissingToolError
 from tests.toolchains import not_run
 
@@ -51,6 +59,12 @@ os.kill(os.getpid(), signal.SIGSEGV)
 SILENT = ""
 
 
+@pytest.fixture(autouse=True)
+def untested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is answered by what another has tested."""
+    monkeypatch.setattr(emulator, "_PASSED", set())
+
+
 @pytest.fixture
 def wrap(installation: Installation, tmp_path: Path) -> Wrap:
     """A set-up with the emulator inside a program, which has tested nothing yet."""
@@ -60,7 +74,7 @@ def wrap(installation: Installation, tmp_path: Path) -> Wrap:
         text = program.format(real=str(installation.emulator), log=str(tmp_path / "log"))
         path.write_text(f"#!{sys.executable} -S\n{text}")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        return replace(installation, folder=tmp_path, emulator=path)
+        return replace(installation, emulator=path)
 
     return wrapped
 
@@ -84,31 +98,43 @@ def test_a_right_emulator_passes_and_leaves_nothing_but_that(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    require_core(replace(installation, folder=tmp_path), CORES[name])
-    assert len(list((tmp_path / "tested").glob(f"{name}-*.json"))) == 1
+    require_core(installation, CORES[name])
+    assert len(list(notes_folder().glob(f"{name}-*.json"))) == 1
     assert list(temporary.iterdir()) == []
 
 
-def test_an_emulator_is_tested_once_and_its_successor_again(wrap: Wrap, tmp_path: Path) -> None:
+def test_an_emulator_is_tested_once_and_its_successor_again(
+    wrap: Wrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counting, log = wrap(COUNTING), tmp_path / "log"
     require_core(counting, A53)
     log.rename(tmp_path / "first")
     require_core(counting, A53)
+    monkeypatch.setattr(emulator, "_PASSED", set())
+    require_core(counting, A53)
     assert not log.exists(), "it was started again"
-    with pytest.raises(MissingToolError, match="fails its self-test"):
+    (note,) = notes_folder().iterdir()
+    for damaged in ("", "{}", note.read_text().replace("a53", "a76")):
+        note.write_text(damaged)
+        emulator._PASSED.clear()
+        assert not has_passed(counting, A53)
+    with pytest.raises(MissingToolError, match="computes wrong answers as cortex-a53"):
         require_core(wrap(CRASHING), A53)
 
 
 def test_one_wrong_bit_is_refused(wrap: Wrap, tmp_path: Path) -> None:
-    with pytest.raises(MissingToolError, match=r"fails its self-test as cortex-a53 \(.*int8.tflite: 0.026 % of int8_"):
-        require_core(wrap(CHANGING), A53)
-    assert not (tmp_path / "tested").exists(), "it would pass the next time"
+    changing = wrap(CHANGING)
+    assert "int8.tflite: 0.026 % of int8_" in "; ".join(wrong_answers_as(changing, A53))
+    with pytest.raises(MissingToolError, match=r"computes wrong answers as cortex-a53 \(all.onnx and \d more\); see: "):
+        require_core(changing, A53)
+    assert not notes_folder().exists(), "it would pass the next time"
 
 
 def test_an_emulator_that_crashes_is_refused(wrap: Wrap) -> None:
+    crashing = wrap(CRASHING)
+    assert wrong_answers_as(crashing, A53)[0] == "all.onnx: it ended with signal SIGSEGV"
     with pytest.raises(MissingToolError) as refused:
-        require_core(wrap(CRASHING), A53)
-    assert " (all.onnx: it ended with signal SIGSEGV; float32.tflite: " in str(refused.value)
+        require_core(crashing, A53)
     assert str(refused.value).endswith("on PATH and run: mobile-export device install arm64")
 
 
@@ -128,18 +154,21 @@ def test_an_emulator_that_computes_wrong_is_refused(installation: Installation, 
     if not emulator_version(installation).startswith("qemu-aarch64 7."):
         not_run("only qemu 7 is known to compute wrong, as the core max")
     with pytest.raises(MissingToolError) as refused:
-        require_core(replace(installation, folder=tmp_path), CORES["max"])
-    text = str(refused.value)
-    assert text.startswith(f"{emulator_version(installation)} fails its self-test as max (")
+        require_core(installation, CORES["max"])
+    assert str(refused.value) == (
+        f"{emulator_version(installation)} computes wrong answers as max (all.onnx and 2 more); "
+        "see: mobile-export device list; name another core, or put another qemu-aarch64 on PATH and run: "
+        "mobile-export device install arm64"
+    )
+    text = "; ".join(wrong_answers_as(installation, CORES["max"]))
     assert "dynamic.tflite: " in text and " % of int8_features differ" in text
     assert "int16x8.tflite" not in text and "float32" not in text
-    assert "; name another core in runs_on, or put another version of qemu-aarch64 on PATH and run: " in text
 
 
 def test_an_unknown_core_is_refused(installation: Installation, tmp_path: Path) -> None:
     unknown = replace(A53, name="cortex-a5000")
-    with pytest.raises(MissingToolError, match="does not know the core cortex-a5000; name another core in runs_on"):
-        require_core(replace(installation, folder=tmp_path), unknown)
+    with pytest.raises(MissingToolError, match="does not know the core cortex-a5000; name another core, or"):
+        require_core(installation, unknown)
 
 
 class WithoutFiles(Core):
@@ -153,13 +182,34 @@ def test_the_self_test_notices_that_the_files_of_a_core_are_missing(installation
     if not emulator_version(installation).startswith("qemu-aarch64 7."):
         not_run("newer emulators than qemu 7 make up a /proc/cpuinfo themselves")
     bare = WithoutFiles(**vars(A53))
-    with pytest.raises(MissingToolError, match=r"fails its self-test as cortex-a53 \(.*signal SIGSEGV"):
-        require_core(replace(installation, folder=tmp_path), bare)
+    assert "signal SIGSEGV" in "; ".join(wrong_answers_as(installation, bare))
 
 
-def test_where_nothing_can_be_kept_it_is_tested_each_time(installation: Installation, tmp_path: Path) -> None:
+def test_where_nothing_can_be_kept_it_is_tested_once_a_process(
+    wrap: Wrap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    require_core(replace(installation, folder=tmp_path / "file"), A53)
+    monkeypatch.setenv("MOBILE_EXPORT_CACHE", str(tmp_path / "file"))
+    counting, log = wrap(COUNTING), tmp_path / "log"
+    require_core(counting, A53)
+    log.unlink()
+    require_core(counting, A53)
+    assert not log.exists()
+    emulator._PASSED.clear()
+    require_core(counting, A53)
+    assert log.exists()
+
+
+def test_a_set_up_is_tested_on_each_computer(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_core(installation, A53)
+    monkeypatch.setattr(emulator, "_processor", lambda: "flags : sse2")
+    assert not has_passed(installation, A53)
+
+
+def test_a_set_up_is_not_written_to(installation: Installation) -> None:
+    before = sorted(installation.folder.iterdir()), installation.folder.stat().st_mtime_ns
+    require_core(installation, A53)
+    assert (sorted(installation.folder.iterdir()), installation.folder.stat().st_mtime_ns) == before
 
 
 def test_programs_see_nothing_of_the_environment(

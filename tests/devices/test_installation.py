@@ -3,9 +3,12 @@
 import os
 import platform
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,6 +152,16 @@ def test_what_was_made_stays_when_something_cannot_be_had(place: Path, tmp_path:
     assert made_again() == ["runner"]
 
 
+def test_all_that_cannot_be_had_is_told(place: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.rmtree(place / "litert")
+    shutil.rmtree(place / "onnxruntime")
+    materials.index(tmp_path / "index", monkeypatch)
+    with pytest.raises(
+        MissingToolError, match=r"^ai-edge-litert==.* cannot be had: .*; onnxruntime==.* cannot be had: "
+    ):
+        install()
+
+
 def test_a_compiler_that_fails(place: Path, tmp_path: Path, monkeypatch) -> None:
     shutil.rmtree(place / "runner")
     index = materials.index(tmp_path / "index", monkeypatch)
@@ -174,10 +187,11 @@ def test_two_at_once(place: Path) -> None:
 
 
 def test_removing(place: Path) -> None:
-    (place / "tested").mkdir()
+    installation.notes_folder().mkdir(parents=True)
     (place / "notes.txt").write_text("mine")
     assert remove() > 0
     assert [path.name for path in place.iterdir()] == ["notes.txt"], "what is not ours stays"
+    assert not installation.notes_folder().exists()
     with pytest.raises(MissingToolError, match=rf"^arm64 devices are not set up; run: {COMMAND}$"):
         installed()
     (place / "notes.txt").unlink()
@@ -208,7 +222,7 @@ def test_in_the_cache_and_left_alone_by_pruning(made: Path, cache: Path, monkeyp
 
 def test_other_systems(monkeypatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(MissingToolError, match=r"use Linux, on Windows WSL, or an ARM computer$"):
+    with pytest.raises(MissingToolError, match=r"use Linux, on Windows WSL, or a Mac with Apple silicon$"):
         install()
 
 
@@ -218,6 +232,32 @@ def test_other_systems(monkeypatch) -> None:
 def test_arm_computers(machine: str, native: bool, monkeypatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert is_native() is native
+
+
+def test_windows_has_no_runtimes_of_phones(monkeypatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "ARM64")
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert not is_native()
+
+
+def test_an_interruption_ends_the_tools(place: Path, monkeypatch) -> None:
+    """Of an index that takes connections, and never answers."""
+    shutil.rmtree(place / "litert")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        monkeypatch.delenv("PIP_NO_INDEX")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
+        command = [sys.executable, "-m", "mobile_export", "device", "install", "arm64"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(8) == 130
+                connection.settimeout(5)
+                with suppress(ConnectionResetError):
+                    while connection.recv(4096):  # ends as pip does
+                        pass
+    assert {path.name for path in place.iterdir()} == {*PARTS} - {"litert"}
 
 
 def test_the_lock_is_not_in_the_way(place: Path) -> None:

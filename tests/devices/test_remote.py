@@ -453,11 +453,38 @@ def test_an_answer_has_its_time_even_where_the_request_is_not_read(feeds: Feeds)
         there(feeds)
 
 
-def test_time_is_counted_for_each_answer_alone(runner: Path) -> None:
-    known = Known.of(FOLDER / "int8.tflite")
-    with open_remote(command(runner, FOLDER / "int8.tflite"), known, "m", 1.0) as there:
-        time.sleep(1.2)
-        there(known.feeds)
+def test_all_answers_have_one_time_and_it_is_told_how_many_came() -> None:
+    one = answer(1, 2) + bytes(8)
+    script = f"out({model()!r})\nfor _ in range(2):\n    os.read(0, 100)\n    out({one!r})\ntime.sleep(60)"
+    with open_remote(python(script), Host(), "m", 1.0) as there:
+        for _ in range(2):
+            time.sleep(0.1)
+            there(X)
+        begun = time.monotonic()
+        with pytest.raises(ConversionError) as late:
+            there(X)
+    assert time.monotonic() - begun < 0.9
+    told = "m: only 2 answers came within 1 seconds; run fewer samples: in a target, lower samples in [device]"
+    assert str(late.value) == told
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not run here: shells are of POSIX")
+def test_time_ends_what_a_wrapper_has_started() -> None:
+    begun = time.monotonic()
+    with pytest.raises(ConversionError, match=r"^m: no answer within 0.3 seconds$"):  # noqa: SIM117
+        with open_remote(["/bin/sh", "-c", "sleep 20; true"], Host(), "m", 0.3):
+            pass
+    assert time.monotonic() - begun < 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="not run here: shells are of POSIX")
+def test_nothing_is_left_of_what_a_wrapper_has_started(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = f"open(sys.argv[1], 'w').write(str(os.getpid()))\nout({model()!r})\ntime.sleep(60)"
+    wrapper = ["/bin/sh", "-c", '"$@"; true', "sh", *python(script, str(pid))]
+    with pytest.raises(KeyboardInterrupt), open_remote(wrapper, Host(), "m", SECONDS):
+        raise KeyboardInterrupt
+    assert gone(int(pid.read_text()))
 
 
 def test_a_runner_that_dies_is_told_with_what_it_said_last() -> None:

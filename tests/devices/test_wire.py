@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mobile_export.devices.selftest import FOLDER, Known
-from mobile_export.devices.wire import Edged, read_answers, read_model, write_requests
+from mobile_export.devices.wire import Edged, read_answers, read_edges, write_requests
 from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS
 from mobile_export.runner import Edge
@@ -59,7 +59,7 @@ def test_requests_and_answers_may_be_files(name: str, runner: Path, tmp_path: Pa
     for feeds, answers in zip(batches, read(written, known), strict=True):
         expected = host(feeds)
         assert {n: value.tobytes() for n, value in answers.items()} == {n: v.tobytes() for n, v in expected.items()}
-    assert read_model(BytesIO(written), known, name).inputs == known.inputs
+    assert read_edges(BytesIO(written), known, name).inputs == known.inputs
 
 
 def test_an_error_in_a_file_is_told(runner: Path, tmp_path: Path) -> None:
@@ -114,6 +114,8 @@ def test_wherever_the_answers_end_in_the_middle_that_is_told() -> None:
         (b"MXR1" + error(b"\xff" * 2000), "^m: .{,500}$"),
         (b"MXR1" + struct.pack("<I", 9), "sends message 9 for 1"),
         (model() + answer(2**20, 2**40), r"output 'y', which is float32, is answered by float32 \[1048576, 1099511"),
+        (model() + answer(0, 2**62), r"is answered by float32 \[0, 4611686018427387904\]"),
+        (model() + answer(0, 2**31, 2**31, 2**31), r"is answered by float32 \[0, 2147483648, "),
         (model() + answer(-1, -2), r"is answered by float32 \[-1, -2\]"),
         (model() + answer(1, 2, code=4) + bytes(2), r"is answered by int8 \[1, 2\]"),
         (model() + struct.pack("<III", 2, 1, 99), "element type 1 in 99 dimensions"),
@@ -138,7 +140,7 @@ def test_edges_are_matched_by_name_or_else_by_order() -> None:
 
     def order(*names: bytes) -> list[str]:
         sent = BytesIO(model(*(edge(name, 1, 1) for name in names), counts=(2, 0)))
-        return [found.name for found in read_model(sent, Two(), "m").inputs]
+        return [found.name for found in read_edges(sent, Two(), "m").inputs]
 
     assert order(b"b", b"a") == ["b", "a"]
     assert order(b"s:0", b"t:0") == ["a", "b"]
@@ -150,4 +152,4 @@ def test_a_file_may_say_less_of_shapes_than_this_computer() -> None:
         inputs = ()
         outputs = (Edge("y", "float32", None), Edge("z", "float32", (3, 2)))
 
-    read_model(BytesIO(model(edge(b"y", 1, 7), edge(b"z", 1, -1, 2), counts=(0, 2))), Known(), "m")
+    read_edges(BytesIO(model(edge(b"y", 1, 7), edge(b"z", 1, -1, 2), counts=(0, 2))), Known(), "m")

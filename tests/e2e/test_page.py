@@ -278,3 +278,17 @@ def test_thousands_of_nodes_stay_usable(open_page, tmp_path: Path) -> None:
     browser.press(Keys.ENTER)
     WebDriverWait(browser.driver, 20).until(lambda _: browser.find("#n0-76").is_displayed())
     assert browser.run("return location.hash") == "#n0-76"
+
+
+def test_names_of_devices_are_not_broken(open_page, page: Path) -> None:
+    lines = """
+        return [...document.querySelectorAll('#devices tbody td.name')].map((cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return range.getClientRects().length;
+        });
+    """
+    browser = open_page(page, width=360)
+    assert set(browser.run(lines)) == {1}
+    browser.run("document.querySelectorAll('#devices td.name').forEach((cell) => cell.classList.remove('whole'))")
+    assert max(browser.run(lines)) > 1  # so that the line above could fail

@@ -13,16 +13,21 @@ import numpy as np
 import pytest
 
 from mobile_export import devices
-from mobile_export.errors import ConversionError, NotRunnableError
+from mobile_export.errors import ConversionError, ModelError, NotRunnableError
 from mobile_export.formats import FORMATS, flatbuffer
 from mobile_export.formats.tflite_runner import TFLiteRunner
 from mobile_export.graphs.tensors import Array
 from mobile_export.pipeline import Measured, Ran, measure, prepare, refer, run_on, write
-from mobile_export.pipeline.on_device import drawn_rows, worst_first
+from mobile_export.pipeline.drawing import load_drawn
+from mobile_export.pipeline.on_device import worst_first
+from mobile_export.pipeline.work import SCORED
 from mobile_export.planning.plan import request_for
 from mobile_export.runner import Runner
-from mobile_export.target import Artifact, Device, Limits, Target
-from tests.pipeline.test_measure import a_sign, nothing, one_nan, one_weight
+from mobile_export.samples import load_samples
+from mobile_export.target import Artifact, Limits, Target
+from mobile_export.watching import NETWORKS
+from tests.pipeline.test_drawing import EVALUATED
+from tests.pipeline.test_measure import a_sign, largest, nothing, one_nan, one_weight
 from tests.search.broken import make_target, trained
 
 
@@ -76,7 +81,7 @@ class Ground:
 def ground(tmp_path_factory) -> Ground:
     """A network that reads digits."""
     root = tmp_path_factory.mktemp("on_device")
-    target = make_target(root, trained(), 'format = "tflite"')
+    target = make_target(root, trained(), 'format = "tflite", runs_on = ["arm64:cortex-a53"]')
     (artifact,) = target.artifacts
     folder, path = root / "work", root / "file.tflite"
     folder.mkdir()
@@ -200,22 +205,39 @@ def test_parts_that_do_not_run_leave_the_verdict(run: Callable[..., Ran], ground
     assert "one by one: file.tflite: the emulator died" in ran.results["device"][0].note
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_samples_with_labels_come_first(seed: int) -> None:
-    asked = Device(samples=8, seed=seed)
-    rows = drawn_rows(asked, 100, 50)
-    assert rows.tolist() == sorted({*rows.tolist()})
-    assert len(rows) == 8
-    assert max(rows) < 50
-    few = drawn_rows(asked, 100, 5).tolist()
-    assert few[:5] == [0, 1, 2, 3, 4]
-    assert len(few) == len({*few}) == 8
-    assert drawn_rows(asked, 6, 0).tolist() == [0, 1, 2, 3, 4, 5]
+def rounding(model: Any) -> None:
+    """The weights of a layer, another in their last bit."""
+    held = np.frombuffer(bytes(largest(model).data), np.float32)
+    largest(model).data = np.nextafter(held, np.float32(np.inf)).view(np.uint8)
 
 
-def test_the_draw_is_that_of_the_seed() -> None:
-    draws = [drawn_rows(Device(seed=seed), 128, 128).tolist() for seed in (0, 0, 1)]
-    assert draws[0] == draws[1] != draws[2]
+def test_where_no_operator_is_at_fault_that_is_said(run: Callable[..., Ran], ground: Ground) -> None:
+    ran = run(rounding, Limits(device_difference=0.0))
+    assert (ran.operators, missed(ran, ground)) == ((), {"device_difference"})
+    assert ran.results["device"][0].note == "every operator agrees within rounding; the limit is below that"
+
+
+def test_a_file_that_cannot_be_looked_into_leaves_the_verdict(run: Callable[..., Ran], monkeypatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise ModelError("file.tflite: its first operator reads what nothing writes")
+
+    monkeypatch.setitem(NETWORKS, "tflite", refuse)
+    ran = run(one_weight)
+    (found,) = ran.results["device"]
+    assert (found.passed, ran.operators) == (False, ())
+    assert found.note.endswith("one by one: file.tflite: its first operator reads what nothing writes")
+
+
+def test_what_was_picked_counts_no_more_than_it_is_of_all(run: Callable[..., Ran], ground: Ground) -> None:
+    """The least sure answers flip first: as if they were drawn, their flips would stand for those of others, too."""
+    drawn = load_drawn(ground.folder)
+    right = load_samples(ground.folder / SCORED)["statistics"][drawn.rows, 0]
+    ran = run(a_sign)
+    estimated = (right * drawn.weights).sum() / EVALUATED
+    assert estimated != pytest.approx(right.mean())
+    assert ran.here["accuracy"] == pytest.approx(estimated)
+    assert ran.here["accuracy_drop"] == 0
+    assert ran.there["accuracy_drop"] == pytest.approx(estimated - ran.there["accuracy"])
 
 
 def test_samples_that_differ_most_come_first() -> None:
@@ -226,3 +248,12 @@ def test_samples_that_differ_most_come_first() -> None:
     assert worst_first(here, there).tolist() == [2, 1, 0]
     there["large"][0] = np.nan
     assert worst_first(here, there | {"small": np.zeros(3)}).tolist() == [0, 1, 2]
+
+
+def test_samples_whose_scores_differ_come_before_those_whose_boxes_do() -> None:
+    rng = np.random.default_rng(0)
+    here = np.concatenate([rng.random((3, 9, 4)) * 640, rng.random((3, 9, 2))], axis=2)
+    there = here.copy()
+    there[1, :, :4] += 2
+    there[2, :, 4:] += 0.9
+    assert worst_first({"y": here}, {"y": there}).tolist() == [2, 1, 0]

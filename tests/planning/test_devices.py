@@ -8,10 +8,12 @@ import pytest
 
 from mobile_export.devices import DEVICES
 from mobile_export.errors import TargetError
-from mobile_export.planning.devices import Overrides, devices_of, left_out
+from mobile_export.planning.devices import Overrides, core_lines, devices_of, left_out
 from mobile_export.planning.keys import artifact_key
 from mobile_export.planning.plan import load_targets, plan
+from mobile_export.published.manifest import DeviceEntry
 from mobile_export.target import Target
+from tests.published_folder import artifact, device, manifest
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,18 @@ def refusal(folder: Path, text: str = TARGET, overrides: Overrides = Overrides()
 def test_files_run_on_what_the_target_names_and_runs_their_format(tmp_path: Path) -> None:
     target = load(tmp_path)
     assert asked(target) == {"a": ("toy:small", "toy:large"), "b": ()}
-    assert list(left_out(target)) == ["b (memmapped) is not run on toy:small and toy:large, which run tflite and onnx"]
+    assert list(left_out(target)) == [
+        "b (memmapped) is not run on toy:small and toy:large, which run tflite and onnx; "
+        "say runs_on = [] in the artifact"
+    ]
 
 
 def test_devices_of_one_kind_need_not_run_the_same(tmp_path: Path) -> None:
     target = load(tmp_path, TARGET.replace("toy:small", "toy:tiny").replace("memmapped", "onnx"))
     assert asked(target) == {"a": ("toy:tiny", "toy:large"), "b": ("toy:large",)}
-    assert list(left_out(target)) == ["b (onnx) is not run on toy:tiny, which runs tflite"]
+    assert list(left_out(target)) == [
+        "b (onnx) is not run on toy:tiny, which runs tflite; give the artifact its own runs_on"
+    ]
 
 
 def test_what_an_artifact_says_of_itself_holds(tmp_path: Path) -> None:
@@ -98,7 +105,13 @@ def test_without_devices_nothing_is_left_out(tmp_path: Path) -> None:
     [
         ('"toy:large"]', '"toy:larg"]', "runs_on[1]: 'toy:larg' is not known (did you mean 'toy:large'?); allowed: "),
         ('"toy:large"]', '"toy:small"]', "runs_on: toy:small is named more than once; name it once"),
-        ('"tflite"', '"tflite"\nruns_on = ["toy"]', "artifacts[0].runs_on[0]: 'toy' is not known"),
+        (
+            '"tflite"',
+            '"tflite"\nruns_on = ["toy"]',
+            "artifacts[0].runs_on[0]: 'toy' is a kind of devices; name one of them: ",
+        ),
+        ('"toy:large"]', '"adb"]', "runs_on[1]: adb is only for run --device; allowed: arm64:"),
+        ('"toy:large"]', '"adb:R58"]', "runs_on[1]: adb is only for run --device; allowed: arm64:"),
         (
             '"memmapped"',
             '"memmapped"\nruns_on = ["toy:small"]',
@@ -107,7 +120,13 @@ def test_without_devices_nothing_is_left_out(tmp_path: Path) -> None:
         (
             '"memmapped"',
             '"memmapped"\nlimits = { device_difference = 0.1 }',
-            "artifacts[1].limits.device_difference: it is run on no device; add runs_on, or leave the limit out",
+            "artifacts[1].limits.device_difference: it is run on no device; add runs_on, say --runs-on, or leave "
+            "the limit out",
+        ),
+        (
+            '"tflite"',
+            '"tflite"\nruns_on = []\nlimits = { device_difference = 0.1 }',
+            "artifacts[0].limits.device_difference: it is run on no device; ",
         ),
     ],
 )
@@ -119,12 +138,35 @@ def test_the_command_line_names_other_devices(tmp_path: Path) -> None:
     own = TARGET.replace('"tflite"', '"tflite"\nruns_on = ["toy:large"]').replace('"memmapped"', '"onnx"')
     target = load(tmp_path, own, Overrides(("toy:small",)))
     assert asked(target) == {"a": ("toy:large",), "b": ("toy:small",)}  # what an artifact says of itself stays
-    assert refusal(tmp_path, own, Overrides(("toy:smal",))).startswith(
-        "--runs-on: 'toy:smal' is not known; the nearest names are 'toy:small'"
-    )
+    for said in ("toy:smal", "toy", "adb", "nothing", "arm64:cortex", "arm64"):  # in the words of target files
+        wrong = refusal(tmp_path, own, Overrides((said,)))
+        assert f"runs_on[0]: {wrong.removeprefix('--runs-on: ')}" in refusal(
+            tmp_path, own.replace('["toy:small", "toy:large"]', f'["{said}"]')
+        )
     assert refusal(tmp_path, own, Overrides(("toy:small",) * 2)) == (
         "--runs-on: toy:small is named more than once; name it once"
     )
+
+
+LIMITED = TARGET.replace('"tflite"', '"tflite"\nlimits = { device_difference = 0.1 }')
+NOWHERE = LIMITED.replace('runs_on = ["toy:small", "toy:large"]\n', "")
+
+
+def test_a_limit_of_devices_asks_for_one(tmp_path: Path) -> None:
+    assert refusal(tmp_path, NOWHERE).startswith("artifacts[0].limits.device_difference: it is run on no device; ")
+    assert asked(load(tmp_path, NOWHERE, Overrides(("toy:small",))))["a"] == ("toy:small",)
+    only_onnx = NOWHERE.replace('"tflite"', '"onnx"')
+    assert "it is run on no device" in refusal(tmp_path, only_onnx, Overrides(("toy:tiny",)))
+
+
+def test_a_limit_of_devices_that_are_skipped_stays(tmp_path: Path) -> None:
+    skipped = load(tmp_path, LIMITED, Overrides(skip_device=True))
+    assert asked(skipped)["a"] == ("toy:small", "toy:large")  # which the manifest is marked with
+    assert "it is run on no device" in refusal(tmp_path, NOWHERE, Overrides(skip_device=True))  # nothing would mark it
+
+
+def test_where_devices_are_skipped_nothing_more_is_left_out(tmp_path: Path) -> None:
+    assert list(left_out(load(tmp_path, overrides=Overrides(skip_device=True)))) == []
 
 
 def test_skipping_is_asked_for_in_the_target_or_on_the_command_line(tmp_path: Path) -> None:
@@ -133,6 +175,20 @@ def test_skipping_is_asked_for_in_the_target_or_on_the_command_line(tmp_path: Pa
     assert skipped.device.skip
     assert skipped == load(tmp_path, TARGET.replace("[model]", "[device]\nskip = true\n[model]"))
     assert asked(skipped) == asked(load(tmp_path))  # each is marked in the manifest
+
+
+def test_what_a_core_can_do_is_said_once_where_operators_are_at_fault() -> None:
+    def on(core: str, difference: float = 0.5, runtime: str = "LiteRT in qemu as {}") -> DeviceEntry:
+        return device(core, difference, runtime=runtime.format(core.partition(":")[0]))
+
+    devices = (on("cortex-a53"), on("cortex-a53:builtin"), on("cortex-a76"), on("cortex-a72", 0))
+    assert list(core_lines(manifest(artifact("a", devices=devices), artifact("b", devices=devices)))) == [
+        "cortex-a53 has nothing beyond Advanced SIMD",
+        "cortex-a76 has dot product, fp16 arithmetic",
+    ]
+    native = on("cortex-a53", runtime="LiteRT on this ARM computer, whatever the core's name")
+    phone = device("cortex-a53").model_copy(update={"device": "adb"})
+    assert list(core_lines(manifest(artifact("a", devices=(native, phone))))) == []
 
 
 def key_of(target: Target, place: int) -> str:

@@ -332,7 +332,12 @@ SIZE_RULE = "sizes are positive, or -1 for a dynamic dimension"
             "runs_on: toy:small is named more than once;",
         ),
         ("platform =", 'runs_on = "toy:small"\nplatform =', "runs_on: write a list, in brackets (it is 'toy:small')"),
-        ('format = "onnx"', 'format = "onnx"\nruns_on = ["toy"]', "artifacts[1].runs_on[0]: 'toy' is not known"),
+        (
+            'format = "onnx"',
+            'format = "onnx"\nruns_on = ["toy"]',
+            "artifacts[1].runs_on[0]: 'toy' is a kind of devices;",
+        ),
+        ("[data]", '[data]\nruns_on = ["toy:small"]', "data.runs_on: unknown key; allowed here: calibration,"),
         ("[data]", "[device]\nsample = 9\n[data]", "device.sample: unknown key (did you mean 'samples'?)"),
         ("[data]", "[device]\nsamples = 0\n[data]", "device.samples: input should be greater than or equal to 1"),
         ('"digits_int8"', '"Digits"', f"artifacts[0].name: {NAME_RULE}"),
@@ -431,6 +436,21 @@ def test_every_key_of_the_schema_is_described() -> None:
     }
     assert len(fields) > 40
     assert [key for key, field in fields.items() if not described(field)] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("runs_on", '["toy:small"]', "; runs_on stands at the top, before the tables"),
+        ("platform", '"ios"', "; platform stands at the top, before the tables"),
+        ("device", "{ samples = 9 }", "; [device] is a table of its own"),
+        ("nothing", "1", "; allowed here: calibration, evaluation, accept"),
+    ],
+)
+def test_a_key_of_the_top_in_a_table_is_told_its_place(tmp_path: Path, key: str, value: str, said: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        load(tmp_path, replaced("[data]", f"[data]\n{key} = {value}"))
+    assert str(caught.value).endswith(said)
 
 
 def test_schema_names_the_units() -> None:

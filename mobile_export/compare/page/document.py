@@ -21,7 +21,7 @@ from mobile_export.compare.page.schemes import called, chosen, describe_scheme, 
 from mobile_export.compare.page.verdict import missed_limits, picks, sentence
 from mobile_export.compare.pareto import MEANING
 from mobile_export.compare.result import Comparison
-from mobile_export.report.devices import headings
+from mobile_export.report.devices import counted, headings, legend
 from mobile_export.report.terminal import format_bytes, format_measured, format_value
 
 
@@ -72,7 +72,9 @@ def render(comparison: Comparison) -> str:
         verdict=verdict,
         format_value=format_value,
         format_measured=format_measured,
+        counted=counted,
         measured_there=headings(comparison.manifest),
+        legend=legend(headings(comparison.manifest)),
         manifest=json.dumps(comparison.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False),
     )
 

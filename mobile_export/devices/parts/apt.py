@@ -12,9 +12,6 @@ from mobile_export.devices.parts.calling import call, reason
 from mobile_export.errors import MissingToolError
 
 _CONFIGURATION = """\
-Dir::State "{folder}/state";
-Dir::State::status "{folder}/status";
-Dir::Cache "{folder}/cache";
 Debug::NoLocking "1";
 Acquire::Languages "none";
 Acquire::Retries "2";
@@ -24,7 +21,7 @@ APT::Sandbox::User "";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 """
-"""The system's hooks are not for lists of a user's own."""
+"""The system's hooks are not for lists of a user's own. Paths are no part of it: one may have a quote."""
 
 
 def is_here() -> bool:
@@ -44,8 +41,10 @@ class Apt:
         for part in ("state/lists/partial", "cache/archives/partial", "packages"):
             (folder / part).mkdir(parents=True)
         (folder / "status").touch()
-        self._packages, self._configuration = folder / "packages", folder / "apt.conf"
-        self._configuration.write_text(_CONFIGURATION.format(folder=folder), encoding="utf-8")
+        self._packages, configuration = folder / "packages", folder / "apt.conf"
+        configuration.write_text(_CONFIGURATION, encoding="utf-8")
+        places = {"Dir::State": "state", "Dir::State::status": "status", "Dir::Cache": "cache"}
+        self._options = [f"-c={configuration}", *(f"-o={key}={folder / name}" for key, name in places.items())]
         printed = self._apt("the list of the system's packages", "update")
         if not any((folder / "state" / "lists").glob("*_Packages*")):  # some of several may be missing
             raise MissingToolError(f"the list of the system's packages cannot be had: apt-get says: {reason(printed)}")
@@ -66,4 +65,4 @@ class Apt:
             raise MissingToolError(f"{package}: has no {pattern}")
 
     def _apt(self, what: str, *words: str) -> str:
-        return call(["apt-get", "-qq", "-c", str(self._configuration), *words], what, self._packages)
+        return call(["apt-get", "-qq", *self._options, *words], what, self._packages)

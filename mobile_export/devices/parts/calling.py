@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mobile_export.devices.processes import run
 from mobile_export.errors import MissingToolError
 
 _SECONDS = 600.0
@@ -29,17 +30,14 @@ def call(command: Sequence[str], what: str, folder: Path, environment: Mapping[s
     """
     tool = command[2] if command[1] == "-m" else Path(command[0]).name
     try:
-        ended = subprocess.run(  # noqa: S603
+        ended = run(
             command,
+            _SECONDS,
             cwd=folder,
             env={**os.environ, "LC_ALL": "C", **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=_SECONDS,
-            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise MissingToolError(
@@ -49,7 +47,8 @@ def call(command: Sequence[str], what: str, folder: Path, environment: Mapping[s
         raise MissingToolError(f"{what} cannot be had: {tool} does not start: {error.strerror}") from error
     if ended.returncode != 0:
         raise MissingToolError(f"{what} cannot be had: {tool} says: {reason(ended.stdout)}")
-    return ended.stdout
+    printed: str = ended.stdout
+    return printed
 
 
 def reason(printed: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mobile_export.devices.parts import apt
 from mobile_export.devices.parts.part import Workshop
+from mobile_export.devices.processes import run
 from mobile_export.errors import MissingToolError
 
 NAME = "qemu-aarch64"
@@ -85,12 +86,10 @@ def _unpack(program: Path, workshop: Workshop) -> None:
 def _version(program: Path) -> str | None:
     """What it says; None where it does not run."""
     try:
-        said = subprocess.run(  # noqa: S603
-            [program, "--version"], capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        said = run([str(program), "--version"], _SECONDS, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"version (\d[\w.]*)", said.stdout.decode(errors="replace"))
+    found = re.search(r"version (\d[\w.]*)", said.stdout.decode(errors="replace")) if said.returncode == 0 else None
     return found[1] if found else None
 
 

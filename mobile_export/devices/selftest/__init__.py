@@ -6,7 +6,6 @@ here, takes a second, and does not compare an emulator with itself. Integers hav
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export import machine
+from mobile_export.devices.processes import threads
 from mobile_export.devices.wire import Edged
 from mobile_export.errors import ConversionError, ModelError
 from mobile_export.graphs.tensors import Array
@@ -64,7 +64,7 @@ class Known:
 
 def wrong_answers(open_there: Open) -> tuple[str, ...]:
     """What is not answered as recorded there, in words; nothing where all is right."""
-    with ThreadPoolExecutor(machine.cores()) as pool:
+    with threads(machine.cores()) as pool:
         return tuple(filter(None, pool.map(lambda model: _wrong(FOLDER / model, open_there), MODELS)))
 
 

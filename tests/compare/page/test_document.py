@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import sys
 from html.parser import HTMLParser
 
@@ -302,11 +303,20 @@ def test_each_file_and_device_is_a_row_with_what_is_at_fault() -> None:
     page = Page(comparison(ran))
     assert "devices" in {found.get("id") for tag, found in page.elements if tag == "section"}
     assert ("a", {"href": "#devices"}) in page.elements
-    assert "digits arm64:cortex-a53 passes 32 same bits LiteRT" in page.text
-    assert "digits arm64:cortex-a76 misses 32 0.5 LiteRT 1 operator at fault" in page.text
+    assert "digits arm64:cortex-a53 passes 32 samples same bits LiteRT" in page.text
+    assert "digits arm64:cortex-a76 misses 32 samples 0.5 LiteRT 1 operator at fault" in page.text
     assert "CONV_2D conv/Relu : 0.5 in 25.00 % of its values; it has no dot product" in page.text
     assert "digits arm64:cortex-a55 not run: skipped – –" in page.text
     assert "device difference on arm64:cortex-a76 is 0.5, asked for ≤ 0" in page.text
+
+
+def test_numbers_of_devices_are_told_what_they_are() -> None:
+    said = device("cortex-a76", checks=(*device().checks, check("accuracy", math.nan, note="drawn without labels")))
+    page = Page(comparison(candidate("digits", "int8", 9000, (), entry={"devices": (said,)})))
+    assert "Difference: the largest between an answer there and here, over the largest magnitude here; " in page.text
+    assert "accuracy: as measured here on all samples, moved by what differs there" in page.text
+    assert "passes 32 samples same bits – LiteRT" in page.text
+    assert "drawn without labels" in {found.get("title") for _, found in page.elements}
 
 
 def test_without_devices_there_is_no_section_for_them() -> None:

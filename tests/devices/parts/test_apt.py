@@ -52,6 +52,13 @@ def test_files_of_a_package(repository: Path, tmp_path: Path) -> None:
         packages.take("thing", "./usr/bin/*", tmp_path)
 
 
+def test_a_folder_with_quotes(repository: Path, tmp_path: Path) -> None:
+    folder = tmp_path / """a "b" 'c'; d"""
+    folder.mkdir()
+    Apt(folder / "apt").take("thing", "./usr/lib/*", folder)
+    assert (folder / "usr/lib/a.so").read_text() == "a"
+
+
 def test_a_package_that_there_is_not(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(
         MissingToolError, match=r"^nothing cannot be had: apt-get says: E: Unable to locate package nothing$"
