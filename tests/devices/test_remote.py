@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper
 
@@ -427,11 +428,12 @@ def test_answers_are_in_the_order_of_this_computer() -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends, or has ended, soon."""
+    """Whether a process ends, or has ended, soon; whoever is its parent may take their time to notice."""
     for _ in range(100):
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.05)
     return False
@@ -456,15 +458,15 @@ def test_an_answer_has_its_time_even_where_the_request_is_not_read(feeds: Feeds)
 def test_all_answers_have_one_time_and_it_is_told_how_many_came() -> None:
     one = answer(1, 2) + bytes(8)
     script = f"out({model()!r})\nfor _ in range(2):\n    os.read(0, 100)\n    out({one!r})\ntime.sleep(60)"
-    with open_remote(python(script), Host(), "m", 1.0) as there:
+    with open_remote(python(script), Host(), "m", 2.0) as there:
         for _ in range(2):
             time.sleep(0.1)
             there(X)
         begun = time.monotonic()
         with pytest.raises(ConversionError) as late:
             there(X)
-    assert time.monotonic() - begun < 0.9
-    told = "m: only 2 answers came within 1 seconds; run fewer samples: in a target, lower samples in [device]"
+    assert time.monotonic() - begun < 1.9
+    told = "m: only 2 answers came within 2 seconds; run fewer samples: in a target, lower samples in [device]"
     assert str(late.value) == told
 
 
