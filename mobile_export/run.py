@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_export import workers
-from mobile_export.checks.device import device as device_check
+from mobile_export.checks.device import difference
 from mobile_export.data import Wanted, read_samples
 from mobile_export.devices import device_named
 from mobile_export.errors import NotRunnableError, OutputError, TargetError
@@ -18,7 +18,7 @@ from mobile_export.graphs.graph import TensorSpec
 from mobile_export.graphs.tensors import Array
 from mobile_export.runner import Edge, run_samples
 from mobile_export.samples import Samples, save_samples, store_samples
-from mobile_export.target import DataSource, Limits
+from mobile_export.target import DataSource
 
 SHOWN = 5
 """Samples whose answers are shown."""
@@ -38,15 +38,17 @@ class Beside:
     @classmethod
     def of(cls, name: str, here: Array, there: Array) -> "Beside":
         """Compare an output's answers."""
-        (found,) = device_check(["float32"], {name: here}, {name: there}, Limits())
+        value, wrong = difference(here, there)
         same_bits = here.dtype == there.dtype and here.tobytes() == there.tobytes()
         if same_bits:
             said = "the same bits as here"
+        elif wrong:
+            said = f"output {name!r} {wrong}"
         elif here.dtype.kind == "f":
-            said = found.note or f"differs from here by {found.value:.2g} of its largest magnitude"
+            said = f"differs from here by {value:.2g} of its largest magnitude"
         else:
-            said = found.note or f"{found.value:.2%} of its values are others than here"
-        return cls(same_bits, found.value, said)
+            said = f"{value:.2%} of its values are others than here"
+        return cls(same_bits, value, said)
 
     def as_json(self) -> dict[str, object]:
         """For JSON, which has no NaN."""

@@ -120,7 +120,7 @@ class Maker:
     ) -> dict[str, Finished | ConversionError]:
         if not wanted:
             return {}
-        _require_devices(planned.target, wanted)
+        self._require_devices(planned.target, wanted)
         files = {a.name: stage / file_of(planned.target, a) for a in wanted}
         for file in files.values():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +141,18 @@ class Maker:
             if store is not None:
                 store.add(finished, files[artifact.name])
         return found
+
+    def _require_devices(self, target: Target, wanted: Sequence[Artifact]) -> None:
+        """See that every device is there, before work of minutes; one that is new here has to pass its self-test.
+
+        Raises:
+            MissingToolError: one is not; says what installs it.
+        """
+        names = [] if target.device.skip else [name for artifact in wanted for name in devices_of(target, artifact)]
+        for name in dict.fromkeys(names):
+            if self.options.watcher is not None:
+                self.options.watcher.busy([f"{target.name}: see that {name} is there"])
+            device_named(name).require()
 
     def _prepare(self, planned: Plan, wanted: Sequence[Artifact]) -> None:
         """Make the ground on which files are built; targets that agree on model, data and transforms share it.
@@ -235,17 +247,6 @@ def _key(planned: Plan) -> str:
     target = planned.target
     drawn = target.device if is_run_on_devices(target) else None
     return repr((planned.source, planned.data, target.model, target.data, target.transforms, drawn))
-
-
-def _require_devices(target: Target, wanted: Sequence[Artifact]) -> None:
-    """See that every device is there, before work of minutes.
-
-    Raises:
-        MissingToolError: one is not; says what installs it.
-    """
-    names = [] if target.device.skip else [name for artifact in wanted for name in devices_of(target, artifact)]
-    for name in dict.fromkeys(names):
-        device_named(name).require()
 
 
 def _ended(measured: Any, ran: Sequence[Any], engine: Any, found: Found | None = None) -> Made | ConversionError:

@@ -52,14 +52,14 @@ def device(precisions: Collection[str], here: Samples, there: Samples, limits: L
         precisions: of the file's layers; that of which most is allowed decides.
         here, there: real outputs by public name, shape [samples, ...].
     """
-    found = {name: _difference(answer, there.get(name)) for name, answer in here.items()}
+    found = {name: difference(answer, there.get(name)) for name, answer in here.items()}
     worst = max(found, key=lambda name: math.inf if math.isnan(found[name][0]) else found[name][0])
     value, wrong = found[worst]
     note = f"output {worst!r} {wrong}" if wrong else f"output {worst!r}" if value and len(found) > 1 else ""
     return [measured(LIMIT, value, limits, max(DEFAULTS[each] for each in precisions), note)]
 
 
-def _difference(here: Array, there: Array | None) -> tuple[float, str]:
+def difference(here: Array, there: Array | None) -> tuple[float, str]:
     """How far one output is from what it is here, and what is wrong with it where it cannot be told.
 
     Real values: largest |there - here| over the largest magnitude here, see `magnitudes`. Whole numbers, such as of a

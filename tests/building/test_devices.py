@@ -1,5 +1,7 @@
 """Files are run on the devices that they are to run on; where one is missing, that is said before any work."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,19 @@ def planned(folder: Path, *devices: str, skip: bool = False) -> Plan:
     return plan(here.path, Overrides(devices, skip).of(here.target))
 
 
+@dataclass(frozen=True)
+class Watching:
+    """Notes what a build is busy with."""
+
+    told: list[str]
+
+    def busy(self, names: Sequence[str]) -> None:
+        self.told.extend(names)
+
+    def done(self, name: str, seconds: float) -> None:
+        """Nothing is."""
+
+
 @pytest.fixture
 def missing(tmp_path: Path, monkeypatch) -> None:
     """No device is set up."""
@@ -35,10 +50,12 @@ def missing(tmp_path: Path, monkeypatch) -> None:
 
 def test_what_is_missing_is_said_before_any_work(missing: None, tmp_path: Path) -> None:
     plan_ = planned(tmp_path, A53)
-    making, stage = maker(tmp_path)
+    told: list[str] = []
+    making, stage = maker(tmp_path, watcher=Watching(told))
     for how in (making.make, making.attempt):
         with pytest.raises(MissingToolError, match="mobile-export device install arm64"):
             how(plan_, plan_.target.artifacts, stage)
+    assert told == [f"{plan_.target.name}: see that {A53} is there"] * 2
     assert not stage.exists()
     assert not list(making.work.iterdir())
 
